@@ -1,0 +1,467 @@
+//! Owns the front desk: all that is decided under one lock. Who is admitted, who is idle, who
+//! leaves, how many there are, and what is waiting for which of these to change.
+//!
+//! INVARIANT: somebody idle => inbox and outbox are empty. A worker goes on the idle stack only
+//! while it holds the desk and has found both empty, and a job is queued only if the stack is empty.
+//!
+//! Methods that change something take `&mut self`: the lock is held. What has to be done without
+//! it, waking and dropping, they return.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+
+use crate::admission::{self, Attempt, Counts, Decision, Rest};
+use crate::job::Job;
+use crate::phase::Phase;
+use crate::queue::{Fifo, Outbox, Popped};
+use crate::settings::Settings;
+use crate::stats::{Ends, PoolStats, Tally};
+use crate::sync::Arc;
+use crate::threads::Threads;
+use crate::wait::{Deadline, Waiter, Wakes};
+
+pub(crate) struct Desk {
+    pub(crate) phase: Phase,
+    pub(crate) settings: Settings,
+    /// The ends that each worker counted, by its index.
+    workers: HashMap<usize, Arc<Ends>>,
+    last_index: usize,
+    /// Last in, first out: the one that waited least is the next to get a job, so that under light
+    /// load the others reach their keep-alive.
+    idle: Vec<Idle>,
+    starting: usize,
+    /// Submitters that start a worker and hold the job for it.
+    bringing: usize,
+    /// Workers that left and have not finished their last steps.
+    departing: usize,
+    /// Jobs being run by their submitters.
+    callers: usize,
+    /// Ended jobs whose handle is being told by a thread that already counts as free.
+    settling: usize,
+    pub(crate) inbox: Fifo,
+    popped: Arc<Popped>,
+    pushed: u64,
+    /// Jobs that left the queue otherwise than by being popped.
+    removed: u64,
+    /// What `popped` was when last looked at; never more than it is.
+    seen_popped: u64,
+    /// Jobs in the queue that need not be run any more, at most; those popped since are among them.
+    dead: usize,
+    pub(crate) tally: Tally,
+    pub(crate) threads: Threads,
+    pub(crate) room_waiters: VecDeque<Arc<Waiter>>,
+    pub(crate) idle_waiters: Vec<Arc<Waiter>>,
+    pub(crate) end_waiters: Vec<Arc<Waiter>>,
+}
+
+/// What an idle worker is sent.
+pub(crate) enum Wake {
+    /// A job to run, already counted as started.
+    Run(Job),
+    /// Something has changed: decide again whether to stay.
+    Look,
+}
+
+/// A worker on the idle stack.
+struct Idle {
+    index: usize,
+    since: Instant,
+    /// Takes one `Run` and one `Look` without blocking.
+    mailbox: Sender<Wake>,
+    /// A `Look` is under way.
+    told: bool,
+}
+
+/// Why an idle worker looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Prompt {
+    /// It received a [`Wake::Look`].
+    Told,
+    /// The time that it was to stay is over.
+    TimeOver,
+}
+
+/// What an idle worker does next.
+pub(crate) enum Idling {
+    /// It was chosen for a job, which is in its mailbox, or will be.
+    Chosen,
+    /// It stays until then.
+    Stay(Deadline),
+    /// It has left.
+    Left,
+}
+
+/// A worker that is counted and whose thread is still to be started.
+pub(crate) struct Recruit {
+    pub(crate) index: usize,
+    pub(crate) ends: Arc<Ends>,
+}
+
+impl Desk {
+    pub(crate) fn new(settings: Settings, popped: Arc<Popped>) -> Self {
+        Self {
+            phase: Phase::Running,
+            settings,
+            workers: HashMap::new(),
+            last_index: 0,
+            idle: Vec::new(),
+            starting: 0,
+            bringing: 0,
+            departing: 0,
+            callers: 0,
+            settling: 0,
+            inbox: Fifo::default(),
+            popped,
+            pushed: 0,
+            removed: 0,
+            seen_popped: 0,
+            dead: 0,
+            tally: Tally::default(),
+            threads: Threads::default(),
+            room_waiters: VecDeque::new(),
+            idle_waiters: Vec::new(),
+            end_waiters: Vec::new(),
+        }
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// Jobs accepted and not started. Exact while the outbox's lock is held, or nobody pops.
+    pub(crate) fn pending(&mut self) -> usize {
+        self.seen_popped = self.popped.get();
+        self.seen_pending()
+    }
+
+    /// Pending jobs that no starting worker is to take.
+    pub(crate) fn unpromised(&mut self) -> usize {
+        self.pending().saturating_sub(self.starting)
+    }
+
+    fn seen_pending(&self) -> usize {
+        usize::try_from(self.pushed - self.removed - self.seen_popped).unwrap_or(usize::MAX)
+    }
+
+    fn counts(&self) -> Counts {
+        Counts {
+            phase: self.phase,
+            settings: self.settings,
+            workers: self.workers.len(),
+            idle: self.idle.len(),
+            waiting: self.seen_pending() + self.bringing,
+            starting: self.starting,
+        }
+    }
+
+    /// Decides what happens to a submitted job. The number of popped jobs lies on a cache line that
+    /// workers write to, so it is read only where the last one seen does not let the job in.
+    pub(crate) fn decide(&mut self, attempt: Attempt) -> Decision {
+        let decision = admission::admit(&self.counts(), attempt);
+        if matches!(decision, Decision::Enqueue) && self.starting == 0 {
+            return decision;
+        }
+        self.pending();
+        admission::admit(&self.counts(), attempt)
+    }
+
+    // Jobs.
+
+    pub(crate) fn enqueue(&mut self, job: Job, since: Instant) {
+        self.tally.submitted += 1;
+        self.pushed += 1;
+        self.inbox.push(job, since);
+    }
+
+    /// Takes the most recently idle worker off the stack, for a job that counts as started now.
+    pub(crate) fn choose_idle(&mut self) -> Option<Sender<Wake>> {
+        let idle = self.idle.pop()?;
+        self.tally.submitted += 1;
+        self.tally.started += 1;
+        Some(idle.mailbox)
+    }
+
+    /// A caller is about to run a job.
+    pub(crate) fn caller_starts(&mut self) {
+        self.tally.submitted += 1;
+        self.tally.started += 1;
+        self.tally.caller_ran += 1;
+        self.callers += 1;
+    }
+
+    /// A thread that waits for the pool's end runs a job that it popped.
+    pub(crate) fn caller_takes_over(&mut self) {
+        self.callers += 1;
+    }
+
+    pub(crate) fn caller_ends(&mut self) {
+        self.callers -= 1;
+        self.settling += 1;
+    }
+
+    /// A pending job was cancelled or taken by a waiter; its place is free, though the job itself
+    /// is still in the queue. Returns whether it is time to sweep the queue.
+    pub(crate) fn drop_out(&mut self) -> Sweep {
+        self.removed += 1;
+        self.dead += 1;
+        if self.dead >= 64 && self.dead >= self.pending() {
+            self.dead = 0;
+            Sweep::Due
+        } else {
+            Sweep::NotYet
+        }
+    }
+
+    /// Takes the oldest pending job out, unless a starting worker is about to run it.
+    pub(crate) fn take_oldest(&mut self, outbox: &mut Outbox, dead: &mut Vec<Job>) -> Option<Job> {
+        if self.pending() <= self.starting {
+            return None;
+        }
+        let oldest = outbox.take_back(dead).or_else(|| {
+            std::mem::swap(&mut outbox.jobs, &mut self.inbox);
+            outbox.take_back(dead)
+        })?;
+        self.removed += 1;
+        Some(oldest)
+    }
+
+    /// Takes all pending jobs out, oldest first.
+    pub(crate) fn take_all(&mut self, outbox: &mut Outbox, dead: &mut Vec<Job>) -> Vec<Job> {
+        let mut all = Vec::with_capacity(self.pending());
+        while let Some(job) = outbox.take_back(dead) {
+            all.push(job);
+        }
+        std::mem::swap(&mut outbox.jobs, &mut self.inbox);
+        while let Some(job) = outbox.take_back(dead) {
+            all.push(job);
+        }
+        let count = all.len() as u64;
+        self.removed += count;
+        self.tally.handed_back += count;
+        all
+    }
+
+    // Workers.
+
+    pub(crate) fn recruit(&mut self) -> Recruit {
+        self.last_index += 1;
+        let index = self.last_index;
+        let ends = Arc::new(Ends::default());
+        self.workers.insert(index, Arc::clone(&ends));
+        self.starting += 1;
+        self.threads.expect();
+        self.tally.largest_pool_size = self.tally.largest_pool_size.max(self.workers.len());
+        Recruit { index, ends }
+    }
+
+    /// A submitter holds the job for the worker that it starts.
+    pub(crate) fn bring(&mut self) {
+        self.bringing += 1;
+    }
+
+    pub(crate) fn brought(&mut self) {
+        self.bringing -= 1;
+    }
+
+    /// The thread of a recruit was not started.
+    pub(crate) fn recruit_failed(&mut self, index: usize) -> Wakes {
+        self.starting -= 1;
+        self.workers.remove(&index);
+        self.threads.give_up(index);
+        self.tally.spawn_failures += 1;
+        self.note_change()
+    }
+
+    /// The thread of a recruit takes its first look.
+    pub(crate) fn recruit_arrived(&mut self) {
+        self.starting -= 1;
+    }
+
+    pub(crate) fn is_oversized(&self) -> bool {
+        self.workers.len() > self.settings.max
+    }
+
+    /// A worker that found no job goes on the idle stack, until then, or leaves. `settling` is how
+    /// many handles it has still to tell.
+    pub(crate) fn rest(
+        &mut self,
+        index: usize,
+        settling: usize,
+        mailbox: &Sender<Wake>,
+    ) -> (Option<Deadline>, Wakes) {
+        let since = Instant::now();
+        let Some(until) = self.stays_until(since, Duration::ZERO) else {
+            return (None, self.retire(index, settling));
+        };
+        self.settling += settling;
+        self.idle.push(Idle { index, since, mailbox: mailbox.clone(), told: false });
+        (Some(until), self.note_change())
+    }
+
+    /// An idle worker was told to look, or its time is over.
+    pub(crate) fn look(&mut self, index: usize, prompt: Prompt) -> (Idling, Wakes) {
+        let Some(place) = self.idle.iter().position(|idle| idle.index == index) else {
+            return (Idling::Chosen, Wakes::default());
+        };
+        let since = self.idle[place].since;
+        let Some(until) = self.stays_until(since, since.elapsed()) else {
+            self.idle.remove(place);
+            return (Idling::Left, self.retire(index, 0));
+        };
+        match prompt {
+            Prompt::Told => self.idle[place].told = false,
+            Prompt::TimeOver => {}
+        }
+        (Idling::Stay(until), Wakes::default())
+    }
+
+    /// Until when a worker that has been idle since then stays; none if it leaves.
+    fn stays_until(&self, since: Instant, idle_for: Duration) -> Option<Deadline> {
+        match admission::rest(&self.counts(), self.bringing, idle_for) {
+            Rest::Leave => None,
+            Rest::For(time) => Some(Deadline::since(since, time)),
+            Rest::Forever => Some(Deadline::NEVER),
+        }
+    }
+
+    /// A worker leaves: it takes no further job, and its counts pass to the pool.
+    pub(crate) fn retire(&mut self, index: usize, settling: usize) -> Wakes {
+        self.settling += settling;
+        if let Some(ends) = self.workers.remove(&index) {
+            let (completed, panicked) = ends.get();
+            self.tally.completed += completed;
+            self.tally.panicked += panicked;
+        }
+        self.departing += 1;
+        self.note_change()
+    }
+
+    /// A worker that left has done its last steps.
+    pub(crate) fn departed(&mut self) {
+        self.departing -= 1;
+    }
+
+    /// The handle of a job whose thread already counted as free has been told.
+    pub(crate) fn settled(&mut self, handles: usize) -> Wakes {
+        self.settling -= handles;
+        self.note_idle()
+    }
+
+    /// Tells every idle worker to look.
+    pub(crate) fn tell_idle(&mut self) {
+        for idle in self.idle.iter_mut().filter(|idle| !idle.told) {
+            // There is room: the mailbox holds two, of which one is reserved for a `Look`.
+            idle.told = idle.mailbox.try_send(Wake::Look).is_ok();
+        }
+    }
+
+    // Waiting for something to change.
+
+    /// Returns whether nothing is queued or running, and every handle has been told.
+    pub(crate) fn is_idle(&mut self) -> bool {
+        self.idle.len() == self.workers.len()
+            && self.callers == 0
+            && self.settling == 0
+            && self.pending() == 0
+    }
+
+    pub(crate) fn has_room(&mut self) -> bool {
+        self.decide(Attempt::First) != Decision::Saturated
+    }
+
+    /// Something may have become idle.
+    pub(crate) fn note_idle(&mut self) -> Wakes {
+        let mut wakes = Wakes::default();
+        if !self.idle_waiters.is_empty() && self.is_idle() {
+            wakes.add(self.idle_waiters.drain(..));
+        }
+        wakes
+    }
+
+    /// Room has come free for one job, and something may have become idle.
+    pub(crate) fn note_change(&mut self) -> Wakes {
+        let mut wakes = self.note_idle();
+        wakes.add(self.room_waiters.pop_front());
+        wakes
+    }
+
+    /// Nothing is as it was: everybody who waits for room looks again.
+    pub(crate) fn note_upheaval(&mut self) -> Wakes {
+        let mut wakes = self.note_idle();
+        wakes.add(self.room_waiters.drain(..));
+        wakes
+    }
+
+    /// Enters `Tidying` if the pool is to end and nothing is left in it.
+    pub(crate) fn try_tidy(&mut self) -> Tidy {
+        let ends = matches!(self.phase, Phase::Shutdown | Phase::Stop)
+            && self.workers.is_empty()
+            && self.departing == 0
+            && self.callers == 0
+            && self.settling == 0
+            && self.pending() == 0;
+        if !ends {
+            return Tidy::NotYet;
+        }
+        self.phase = Phase::Tidying;
+        Tidy::Due
+    }
+
+    /// Returns whether jobs are pending and nobody is there to run them: a thread was refused.
+    pub(crate) fn is_stranded(&mut self) -> bool {
+        self.workers.is_empty() && self.phase < Phase::Stop && self.pending() > 0
+    }
+
+    /// The figures of this moment. The outbox's lock is held too, so nothing moves.
+    pub(crate) fn stats(&mut self, oldest: Option<Instant>) -> PoolStats {
+        let waiting = self.pending();
+        // As many pending jobs as workers are starting count as theirs.
+        let promised = waiting.min(self.starting);
+        let (completed, panicked) = self.workers.values().map(|ends| ends.get()).fold(
+            (self.tally.completed, self.tally.panicked),
+            |(completed, panicked), (c, p)| (completed + c, panicked + p),
+        );
+        let running = self.tally.started + self.seen_popped - completed - panicked;
+        let Tally { submitted, rejected, .. } = self.tally;
+        PoolStats {
+            phase: self.phase,
+            core: self.settings.core,
+            max: self.settings.max,
+            pool_size: self.workers.len(),
+            largest_pool_size: self.tally.largest_pool_size,
+            active: usize::try_from(running).unwrap_or(usize::MAX) + promised,
+            idle: self.idle.len(),
+            queued: waiting - promised,
+            capacity: self.settings.capacity,
+            submitted,
+            rejected,
+            accepted: submitted - rejected,
+            completed,
+            panicked,
+            cancelled: self.tally.cancelled,
+            handed_back: self.tally.handed_back,
+            discarded: self.tally.discarded,
+            caller_ran: self.tally.caller_ran,
+            spawn_failures: self.tally.spawn_failures,
+            oldest_pending: oldest.filter(|_| waiting > promised).map(|since| since.elapsed()),
+        }
+    }
+}
+
+/// Whether the queue has to be swept of jobs that need not be run any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Sweep {
+    Due,
+    NotYet,
+}
+
+/// Whether the caller has to end the pool: run its last hook, then publish its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Tidy {
+    Due,
+    NotYet,
+}

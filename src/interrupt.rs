@@ -1,0 +1,596 @@
+//! Asking a job to stop, and waiting so that it can be asked.
+//!
+//! Nothing can stop a thread from outside. An [`Interrupt`] is a request that a job looks at, and
+//! that wakes it where it waits. Each job has one of its own; once set it stays set, so it cannot
+//! be missed and need not be restored; and it never reaches another job that the same thread runs
+//! later. [`shutdown_now`](crate::Handle::shutdown_now) interrupts every running job of a pool,
+//! [`JobHandle::cancel`](crate::JobHandle::cancel) one.
+//!
+//! The free functions of this module act on the job that the calling thread runs. On a thread that
+//! runs none they behave as the plain call: [`sleep`] sleeps, [`recv`] receives.
+//!
+//! ```
+//! use std::time::Duration;
+//! use workcrew::{ThreadPoolExecutor, interrupt};
+//!
+//! let pool = ThreadPoolExecutor::fixed(1)?;
+//! let handle = pool.submit(|| interrupt::sleep(Duration::from_secs(3600)))?;
+//! while handle.state() != workcrew::JobState::Running {
+//!     std::thread::yield_now();
+//! }
+//! handle.cancel();
+//! assert_eq!(handle.join()?, Err(interrupt::Interrupted));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Waiting for something else
+//!
+//! What this module cannot wait for can be woken through [`Interrupt::on_interrupt`] or
+//! [`Interrupt::signal`]. A channel, in crossbeam's `select!`:
+//!
+//! ```
+//! use crossbeam_channel::{bounded, select};
+//! use workcrew::interrupt::{Interrupt, Interrupted};
+//!
+//! # let (_sender, receiver) = bounded::<u32>(0);
+//! # let interrupt = Interrupt::new();
+//! # interrupt.interrupt();
+//! let result = select! {
+//!     recv(receiver) -> message => Ok(message),
+//!     recv(interrupt.signal()) -> _ => Err(Interrupted),
+//! };
+//! assert!(result.is_err());
+//! ```
+//!
+//! A condition variable, whose waiter has to look at the interrupt again when it is notified. The
+//! callback takes the lock, so that it cannot fall between the waiter's look and its wait; this is
+//! `parking_lot`'s, and the standard library's differs only in its `Result`s:
+//!
+//! ```
+//! use parking_lot::{Condvar, Mutex};
+//! use std::sync::Arc;
+//! use workcrew::interrupt::{Interrupt, Interrupted};
+//!
+//! fn wait_for_work(shared: &Arc<(Mutex<Vec<u32>>, Condvar)>, interrupt: &Interrupt) -> Result<u32, Interrupted> {
+//!     let waker = Arc::clone(shared);
+//!     let _guard = interrupt.on_interrupt(move || {
+//!         drop(waker.0.lock());
+//!         waker.1.notify_all();
+//!     });
+//!     let mut work = shared.0.lock();
+//!     loop {
+//!         interrupt.check()?;
+//!         if let Some(item) = work.pop() {
+//!             return Ok(item);
+//!         }
+//!         shared.1.wait(&mut work);
+//!     }
+//! }
+//! # let shared = Arc::new((Mutex::new(vec![7]), Condvar::new()));
+//! # assert_eq!(wait_for_work(&shared, &Interrupt::new()), Ok(7));
+//! # let interrupt = Interrupt::new();
+//! # interrupt.interrupt();
+//! # assert_eq!(wait_for_work(&shared, &interrupt), Err(Interrupted));
+//! ```
+//!
+//! With `std::sync`:
+//!
+//! ```
+//! use std::sync::{Arc, Condvar, Mutex, PoisonError};
+//! use workcrew::interrupt::{Interrupt, Interrupted};
+//!
+//! fn wait_for_flag(shared: &Arc<(Mutex<bool>, Condvar)>, interrupt: &Interrupt) -> Result<(), Interrupted> {
+//!     let waker = Arc::clone(shared);
+//!     let _guard = interrupt.on_interrupt(move || {
+//!         drop(waker.0.lock());
+//!         waker.1.notify_all();
+//!     });
+//!     let mut flag = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+//!     while !*flag {
+//!         interrupt.check()?;
+//!         flag = shared.1.wait(flag).unwrap_or_else(PoisonError::into_inner);
+//!     }
+//!     Ok(())
+//! }
+//! # let shared = Arc::new((Mutex::new(false), Condvar::new()));
+//! # let interrupt = Interrupt::new();
+//! # interrupt.interrupt();
+//! # assert_eq!(wait_for_flag(&shared, &interrupt), Err(Interrupted));
+//! ```
+//!
+//! A socket, which its own `shutdown` wakes:
+//!
+//! ```no_run
+//! use std::io::Read;
+//! use std::net::{Shutdown, TcpStream};
+//! use workcrew::interrupt::Interrupt;
+//!
+//! fn read_all(mut stream: TcpStream, interrupt: &Interrupt) -> std::io::Result<Vec<u8>> {
+//!     let closer = stream.try_clone()?;
+//!     let _guard = interrupt.on_interrupt(move || {
+//!         closer.shutdown(Shutdown::Both).ok();
+//!     });
+//!     let mut all = Vec::new();
+//!     stream.read_to_end(&mut all)?;
+//!     Ok(all)
+//! }
+//! ```
+//!
+//! And a child process, which can be killed through a lock that its waiter lets go of:
+//!
+//! ```
+//! use parking_lot::Mutex;
+//! use std::process::{Child, ExitStatus};
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//! use workcrew::interrupt::{self, Interrupt};
+//!
+//! fn wait(child: Child, interrupt: &Interrupt) -> std::io::Result<ExitStatus> {
+//!     let child = Arc::new(Mutex::new(child));
+//!     let killer = Arc::clone(&child);
+//!     let _guard = interrupt.on_interrupt(move || {
+//!         killer.lock().kill().ok();
+//!     });
+//!     loop {
+//!         if let Some(status) = child.lock().try_wait()? {
+//!             return Ok(status);
+//!         }
+//!         // Interrupted or not, the child's end is what ends this loop.
+//!         interrupt::park_timeout(Duration::from_millis(5)).ok();
+//!     }
+//! }
+//! # if let Ok(child) = std::process::Command::new("sleep").arg("1000").spawn() {
+//! #     let interrupt = Interrupt::new();
+//! #     interrupt.interrupt();
+//! #     assert!(!wait(child, &interrupt)?.success());
+//! # }
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+use std::cell::RefCell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError as ChannelTimeout, Sender, never, select};
+
+use crate::error::Never;
+use crate::sync::{Arc, thread};
+
+pub(crate) use self::node::{Core, Node};
+
+mod node;
+
+/// A request to stop, shared by those who make it and those who look at it.
+///
+/// Clones are the same request. It is level-triggered: once made it stays made.
+///
+/// # Examples
+///
+/// ```
+/// use workcrew::interrupt::Interrupt;
+///
+/// let interrupt = Interrupt::new();
+/// let child = interrupt.child();
+/// interrupt.interrupt();
+/// assert!(child.is_interrupted());
+/// ```
+#[derive(Clone)]
+pub struct Interrupt {
+    node: Arc<dyn Node>,
+}
+
+/// The job, or the thread, was asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interrupted;
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("interrupted: the job was asked to stop")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+/// Why a receive ended without a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecvError {
+    /// The job was asked to stop.
+    Interrupted,
+    /// The channel is empty, and nobody can send any more.
+    Disconnected,
+}
+
+impl fmt::Display for RecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupted => "interrupted while receiving",
+            Self::Disconnected => "receiving on an empty channel without senders",
+        })
+    }
+}
+
+impl std::error::Error for RecvError {}
+
+/// Why a receive with a time limit ended without a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecvTimeoutError {
+    /// The job was asked to stop.
+    Interrupted,
+    /// The channel is empty, and nobody can send any more.
+    Disconnected,
+    /// The time was over.
+    TimedOut,
+}
+
+impl fmt::Display for RecvTimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupted => "interrupted while receiving",
+            Self::Disconnected => "receiving on an empty channel without senders",
+            Self::TimedOut => "timed out while receiving",
+        })
+    }
+}
+
+impl std::error::Error for RecvTimeoutError {}
+
+/// Why a send ended without the message being taken; gives it back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SendError<T> {
+    /// The job was asked to stop.
+    Interrupted(T),
+    /// Nobody can receive any more.
+    Disconnected(T),
+}
+
+impl<T> SendError<T> {
+    /// Returns the message that was not sent.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Interrupted(message) | Self::Disconnected(message) => message,
+        }
+    }
+}
+
+impl<T> fmt::Debug for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupted(_) => "Interrupted(..)",
+            Self::Disconnected(_) => "Disconnected(..)",
+        })
+    }
+}
+
+impl<T> fmt::Display for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupted(_) => "interrupted while sending",
+            Self::Disconnected(_) => "sending on a channel without receivers",
+        })
+    }
+}
+
+impl<T> std::error::Error for SendError<T> {}
+
+impl Default for Interrupt {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Interrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interrupt").field("is_interrupted", &self.is_interrupted()).finish()
+    }
+}
+
+impl Interrupt {
+    /// Makes an interrupt that belongs to no job, not set.
+    pub fn new() -> Self {
+        Self { node: Arc::new(Core::default()) }
+    }
+
+    pub(crate) fn of(node: Arc<dyn Node>) -> Self {
+        Self { node }
+    }
+
+    /// Makes an interrupt that is set when this one is, and can be set alone: for the parts of a
+    /// job that should stop together with it.
+    pub fn child(&self) -> Self {
+        let child = Self::new();
+        node::link(&child.node, &self.node);
+        child
+    }
+
+    /// Asks to stop: sets this interrupt and its children, wakes who waits on them, and runs the
+    /// callbacks on this thread. Does nothing if it is set already.
+    ///
+    /// A callback that panics is logged; the others still run.
+    pub fn interrupt(&self) {
+        node::interrupt(&self.node);
+    }
+
+    /// Returns whether it is set. Costs one atomic load.
+    pub fn is_interrupted(&self) -> bool {
+        self.node.core().is_set()
+    }
+
+    /// Returns an error if it is set, for use with `?`.
+    ///
+    /// # Errors
+    ///
+    /// [`Interrupted`] if it is set.
+    pub fn check(&self) -> Result<(), Interrupted> {
+        if self.is_interrupted() { Err(Interrupted) } else { Ok(()) }
+    }
+
+    /// Returns a channel that never carries a message and disconnects when this is set: an arm for
+    /// `select!`.
+    pub fn signal(&self) -> Receiver<Never> {
+        self.node.core().signal()
+    }
+
+    /// Sleeps, or less if this is set.
+    ///
+    /// # Errors
+    ///
+    /// [`Interrupted`] at once if it is set, or as soon as it is.
+    pub fn sleep(&self, duration: Duration) -> Result<(), Interrupted> {
+        match self.signal().recv_timeout(duration) {
+            Ok(never) => match never {},
+            Err(ChannelTimeout::Timeout) => self.check(),
+            Err(ChannelTimeout::Disconnected) => Err(Interrupted),
+        }
+    }
+
+    /// Receives a message, unless this is set.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError::Interrupted`] at once if it is set, also if a message is there, or as soon as
+    /// it is; [`RecvError::Disconnected`] if no message can come.
+    pub fn recv<T>(&self, receiver: &Receiver<T>) -> Result<T, RecvError> {
+        self.check().map_err(|Interrupted| RecvError::Interrupted)?;
+        select! {
+            recv(receiver) -> message => message.map_err(|_| RecvError::Disconnected),
+            recv(self.signal()) -> _ => Err(RecvError::Interrupted),
+        }
+    }
+
+    /// Receives a message within a time limit, unless this is set.
+    ///
+    /// # Errors
+    ///
+    /// As for [`recv`](Self::recv), and [`RecvTimeoutError::TimedOut`] after `timeout`.
+    pub fn recv_timeout<T>(
+        &self,
+        receiver: &Receiver<T>,
+        timeout: Duration,
+    ) -> Result<T, RecvTimeoutError> {
+        self.check().map_err(|Interrupted| RecvTimeoutError::Interrupted)?;
+        select! {
+            recv(receiver) -> message => message.map_err(|_| RecvTimeoutError::Disconnected),
+            recv(self.signal()) -> _ => Err(RecvTimeoutError::Interrupted),
+            default(timeout) => Err(RecvTimeoutError::TimedOut),
+        }
+    }
+
+    /// Sends a message, waiting for room in the channel, unless this is set.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Interrupted`] at once if it is set, or as soon as it is;
+    /// [`SendError::Disconnected`] if nobody can receive. Both give the message back.
+    pub fn send<T>(&self, sender: &Sender<T>, message: T) -> Result<(), SendError<T>> {
+        if self.is_interrupted() {
+            return Err(SendError::Interrupted(message));
+        }
+        select! {
+            send(sender, message) -> sent => sent.map_err(|error| SendError::Disconnected(error.0)),
+            recv(self.signal()) -> _ => Err(SendError::Interrupted(message)),
+        }
+    }
+
+    /// Calls `f` when this is set, on the thread that sets it, or here and now if it is set
+    /// already. Dropping the guard takes the call back; if it is being made at that moment on
+    /// another thread, the drop waits for its end, so it cannot reach what comes after.
+    ///
+    /// `f` must not wait for a lock that the holder of the guard holds while dropping it.
+    pub fn on_interrupt<F: FnOnce() + Send + 'static>(&self, f: F) -> Guard {
+        Guard { registration: self.node.core().register(Box::new(f)), node: Arc::clone(&self.node) }
+    }
+
+    /// Makes this the interrupt that the free functions of this [module](self) act on, on this
+    /// thread, until the guard is dropped. It takes the place of that of the running job, if any.
+    pub fn enter(&self) -> Entered {
+        Entered::new(Frame { stop: None, own: Some(self.clone()) })
+    }
+}
+
+/// Takes an [`on_interrupt`](Interrupt::on_interrupt) callback back when dropped.
+#[must_use = "dropping the guard takes the callback back"]
+pub struct Guard {
+    registration: node::Registration,
+    node: Arc<dyn Node>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.node.core().unregister(&self.registration);
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
+    }
+}
+
+/// What the free functions act on.
+#[derive(Default)]
+struct Frame {
+    /// The pool's request that all its jobs stop.
+    stop: Option<Interrupt>,
+    /// The running job's own; made when first asked for.
+    own: Option<Interrupt>,
+}
+
+thread_local! {
+    static FRAME: RefCell<Frame> = const { RefCell::new(Frame { stop: None, own: None }) };
+}
+
+/// Brings back the [current](current) interrupt that [`Interrupt::enter`] replaced when dropped.
+#[must_use = "dropping the guard brings the previous interrupt back"]
+pub struct Entered {
+    before: Frame,
+    /// The frame is this thread's.
+    not_send: PhantomData<*mut ()>,
+}
+
+impl Entered {
+    fn new(frame: Frame) -> Self {
+        Self { before: FRAME.replace(frame), not_send: PhantomData }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let ended = FRAME.replace(std::mem::take(&mut self.before));
+        drop(ended);
+    }
+}
+
+impl fmt::Debug for Entered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entered").finish_non_exhaustive()
+    }
+}
+
+/// Lets this thread run jobs that `stop` interrupts, each under an interrupt of its own.
+pub(crate) fn enter_pool(stop: &Interrupt) -> Entered {
+    Entered::new(Frame { stop: Some(stop.clone()), own: None })
+}
+
+/// Makes `own` the interrupt of the job that this thread begins.
+pub(crate) fn enter_job(own: Interrupt) -> Entered {
+    let stop = FRAME.with_borrow(|frame| frame.stop.clone());
+    Entered::new(Frame { stop, own: Some(own) })
+}
+
+/// Forgets the interrupt of a job that ended, so that the next one has another.
+pub(crate) fn end_job() {
+    let ended = FRAME.with_borrow_mut(|frame| frame.own.take());
+    drop(ended);
+}
+
+/// Returns the interrupt of the job that this thread runs, or none outside a job.
+pub fn current() -> Option<Interrupt> {
+    let (own, stop) = FRAME
+        .try_with(|frame| {
+            let frame = frame.borrow();
+            (frame.own.clone(), frame.stop.clone())
+        })
+        .ok()?;
+    let Some(stop) = stop else { return own };
+    let own = own.unwrap_or_else(|| {
+        let own = Interrupt::new();
+        FRAME.with_borrow_mut(|frame| frame.own = Some(own.clone()));
+        own
+    });
+    // Linked only now: a job that never waits costs the pool's request nothing.
+    node::link(&own.node, &stop.node);
+    Some(own)
+}
+
+/// Returns whether the current job was asked to stop; false outside a job.
+pub fn is_interrupted() -> bool {
+    FRAME
+        .try_with(|frame| {
+            let frame = frame.borrow();
+            [&frame.own, &frame.stop].into_iter().flatten().any(Interrupt::is_interrupted)
+        })
+        .unwrap_or(false)
+}
+
+/// Returns an error if the current job was asked to stop, for use with `?`.
+///
+/// # Errors
+///
+/// [`Interrupted`] if it was.
+pub fn check() -> Result<(), Interrupted> {
+    if is_interrupted() { Err(Interrupted) } else { Ok(()) }
+}
+
+/// Sleeps, or less if the current job is interrupted.
+///
+/// # Errors
+///
+/// [`Interrupted`] at once if it was asked to stop, or as soon as it is.
+pub fn sleep(duration: Duration) -> Result<(), Interrupted> {
+    match current() {
+        Some(interrupt) => interrupt.sleep(duration),
+        None => {
+            // The receive can only time out: nobody sends on this channel, and it stays connected.
+            never::<Never>().recv_timeout(duration).ok();
+            Ok(())
+        }
+    }
+}
+
+/// Parks the thread until it is [unparked](std::thread::Thread::unpark), the time is over or the
+/// current job is interrupted. As with the plain call, it may also return for no reason.
+///
+/// # Errors
+///
+/// [`Interrupted`] at once if the job was asked to stop, or as soon as it is.
+pub fn park_timeout(timeout: Duration) -> Result<(), Interrupted> {
+    let Some(interrupt) = current() else {
+        thread::park_timeout(timeout);
+        return Ok(());
+    };
+    let parked = thread::current();
+    let _guard = interrupt.on_interrupt(move || parked.unpark());
+    interrupt.check()?;
+    thread::park_timeout(timeout);
+    interrupt.check()
+}
+
+/// Receives a message, unless the current job is interrupted.
+///
+/// # Errors
+///
+/// As for [`Interrupt::recv`].
+pub fn recv<T>(receiver: &Receiver<T>) -> Result<T, RecvError> {
+    match current() {
+        Some(interrupt) => interrupt.recv(receiver),
+        None => receiver.recv().map_err(|_| RecvError::Disconnected),
+    }
+}
+
+/// Receives a message within a time limit, unless the current job is interrupted.
+///
+/// # Errors
+///
+/// As for [`Interrupt::recv_timeout`].
+pub fn recv_timeout<T>(receiver: &Receiver<T>, timeout: Duration) -> Result<T, RecvTimeoutError> {
+    match current() {
+        Some(interrupt) => interrupt.recv_timeout(receiver, timeout),
+        None => receiver.recv_timeout(timeout).map_err(|error| match error {
+            ChannelTimeout::Timeout => RecvTimeoutError::TimedOut,
+            ChannelTimeout::Disconnected => RecvTimeoutError::Disconnected,
+        }),
+    }
+}
+
+/// Sends a message, waiting for room in the channel, unless the current job is interrupted.
+///
+/// # Errors
+///
+/// As for [`Interrupt::send`].
+pub fn send<T>(sender: &Sender<T>, message: T) -> Result<(), SendError<T>> {
+    match current() {
+        Some(interrupt) => interrupt.send(sender, message),
+        None => sender.send(message).map_err(|error| SendError::Disconnected(error.0)),
+    }
+}

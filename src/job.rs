@@ -1,0 +1,336 @@
+//! Owns a job: a closure to run once, erased to 56 bytes, and the one place that catches panics.
+//!
+//! A job is six words of space and a pointer to the operations on what lies in them. A body that
+//! fits, in size and alignment, lies there itself; any other lies in a box whose pointer does.
+//!
+//! INVARIANT: from the making of a `Job` to its `run` or its drop, `space` holds one initialised
+//! value of the very type whose operations `ops` names.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use crate::error::Payload;
+use crate::sync::Arc;
+
+/// The words of captures that a job holds without allocating.
+const WORDS: usize = 6;
+
+type Space = [MaybeUninit<usize>; WORDS];
+
+/// A closure to run once, taken by [`execute_job`](crate::Handle::execute_job) and given back by
+/// whatever could not run it.
+///
+/// A job's captures of up to 48 bytes, of ordinary alignment, are stored without an allocation.
+/// A job that was made together with a handle settles it when it is dropped unrun: the handle then
+/// says [`Cancelled`](crate::JoinError::Cancelled), so nobody waits for a job that nobody has.
+///
+/// # Examples
+///
+/// ```
+/// use workcrew::Job;
+///
+/// let (job, handle) = Job::with_handle(|| 6 * 7);
+/// job.run();
+/// assert_eq!(handle.join()?, 42);
+/// # Ok::<(), workcrew::JoinError>(())
+/// ```
+pub struct Job {
+    ops: &'static Ops,
+    space: Space,
+    /// What is inside is only known to be `Send`; see the `Sync` below.
+    holds: PhantomData<*mut ()>,
+}
+
+#[expect(unsafe_code, reason = "a job holds nothing but a body, and a body is Send")]
+// SAFETY:
+// - `Job` holds a value of a type `B: Body`, and `Body` requires `Send`.
+unsafe impl Send for Job {}
+
+#[expect(unsafe_code, reason = "through a shared job nothing of its body but `pending` is reached")]
+// SAFETY:
+// - Through `&Job` only `Body::pending` reaches the body, and it gives out an
+//   `Arc<dyn Pending>`, which is `Sync`. Only `Tracked`, which holds just that, looks at itself
+//   there; a closure never does.
+unsafe impl Sync for Job {}
+
+/// What can be done with the value in a job's space.
+struct Ops {
+    /// Takes the value out of the space and runs it.
+    run: unsafe fn(*mut Space) -> Ended,
+    /// Drops the value in its place.
+    drop: unsafe fn(*mut Space),
+    /// Looks at the value.
+    pending: for<'a> unsafe fn(&'a Space) -> Option<&'a Arc<dyn Pending>>,
+}
+
+/// What a job carries.
+pub(crate) trait Body: Send + 'static {
+    /// Runs it. Never unwinds: a panic of the user's code is in what it returns.
+    fn run(self) -> Ended;
+
+    /// Returns the side of the job that its handle sees, if it has one.
+    fn pending(&self) -> Option<&Arc<dyn Pending>> {
+        None
+    }
+}
+
+/// A job with a handle, as the queue sees it. All calls are made under the lock that decides.
+pub(crate) trait Pending: Send + Sync {
+    /// Marks it as queued at `home`; false if it was cancelled before.
+    fn queue(&self, home: Arc<dyn Home>) -> bool;
+    /// Takes it for running; false if it was taken or cancelled before.
+    fn start(&self) -> bool;
+    /// Marks it as queued nowhere, though still to be run; false if it was taken or cancelled.
+    fn hand_back(&self) -> bool;
+    /// Returns whether it still waits to be started.
+    fn is_pending(&self) -> bool;
+    /// Runs what [`start`](Self::start) took.
+    fn execute(self: Arc<Self>) -> Ended;
+    /// Ends what `start` took with a panic that came from elsewhere, without running it.
+    fn fail(self: Arc<Self>, payload: Payload) -> Ended;
+    /// Settles it as cancelled unless it was taken.
+    fn abandon(&self);
+    /// Publishes how it ended, and wakes who waits for it.
+    fn settle(&self);
+}
+
+/// What a pending job's handle may ask of the pool that queues the job.
+pub(crate) trait Home: Send + Sync {
+    /// Calls `claim` under the pool's lock and, if it says that it got the job, counts the job as
+    /// cancelled and its place as free.
+    fn cancel(&self, claim: &mut dyn FnMut() -> bool) -> bool;
+    /// Runs the job here if it is still pending and this thread is one of the pool's workers.
+    fn help(&self, task: &Arc<dyn Pending>) -> bool;
+    /// Tells whom it concerns of a panic that no handle will receive.
+    fn report_panic(&self, payload: Payload);
+}
+
+/// How a job ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It returned.
+    Completed,
+    /// It panicked.
+    Panicked,
+}
+
+/// A job that has run: how it ended, and what is still owed to others.
+#[must_use]
+pub(crate) struct Ended {
+    pub(crate) outcome: Outcome,
+    /// A panic that nobody else will hear of.
+    pub(crate) unclaimed: Option<Payload>,
+    pub(crate) settlement: Option<Settlement>,
+}
+
+/// The duty to tell a job's handle; done when this is dropped.
+pub(crate) struct Settlement(pub(crate) Arc<dyn Pending>);
+
+impl Drop for Settlement {
+    fn drop(&mut self) {
+        self.0.settle();
+    }
+}
+
+/// Runs user code and returns its panic, if it does, as a value.
+pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, Payload> {
+    catch_unwind(AssertUnwindSafe(code))
+}
+
+/// Drops a value of the user's; a panic of its destructor is returned.
+pub(crate) fn drop_caught<T>(value: T) -> Result<(), Payload> {
+    catch(move || drop(value))
+}
+
+/// Drops a panic's payload. One whose own destructor panics again is leaked: there is no end to it.
+pub(crate) fn discard_payload(payload: Payload) {
+    if let Err(again) = drop_caught(payload) {
+        std::mem::forget(again);
+    }
+}
+
+/// A closure without a handle.
+struct Plain<F>(F);
+
+impl<F: FnOnce() + Send + 'static> Body for Plain<F> {
+    fn run(self) -> Ended {
+        let (outcome, unclaimed) = match catch(self.0) {
+            Ok(()) => (Outcome::Completed, None),
+            Err(payload) => (Outcome::Panicked, Some(payload)),
+        };
+        Ended { outcome, unclaimed, settlement: None }
+    }
+}
+
+/// A job whose handle shares its state; dropped unrun, it settles the handle.
+struct Tracked(Option<Arc<dyn Pending>>);
+
+impl Body for Tracked {
+    fn run(mut self) -> Ended {
+        self.0.take().expect("only its own run empties it").execute()
+    }
+
+    fn pending(&self) -> Option<&Arc<dyn Pending>> {
+        self.0.as_ref()
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abandon();
+        }
+    }
+}
+
+impl<B: Body> Body for Box<B> {
+    fn run(self) -> Ended {
+        (*self).run()
+    }
+
+    fn pending(&self) -> Option<&Arc<dyn Pending>> {
+        (**self).pending()
+    }
+}
+
+/// The operations on a space that holds a `B`.
+struct Holding<B>(PhantomData<B>);
+
+#[expect(unsafe_code, reason = "these are the operations on the erased value")]
+impl<B: Body> Holding<B> {
+    const OPS: Ops = Ops { run: Self::run, drop: Self::drop, pending: Self::pending };
+
+    /// # Safety
+    ///
+    /// `space` holds an initialised `B`, which the caller gives up.
+    unsafe fn run(space: *mut Space) -> Ended {
+        // SAFETY:
+        // - valid and aligned: the caller's promise, and `Job::holding` checked that `B` fits.
+        // - not read again: the caller gives the value up.
+        let body = unsafe { space.cast::<B>().read() };
+        body.run()
+    }
+
+    /// # Safety
+    ///
+    /// As for `run`.
+    unsafe fn drop(space: *mut Space) {
+        // SAFETY: as in `run`; the value is dropped here and not used after.
+        unsafe { space.cast::<B>().drop_in_place() }
+    }
+
+    /// # Safety
+    ///
+    /// `space` holds an initialised `B`.
+    unsafe fn pending(space: &Space) -> Option<&Arc<dyn Pending>> {
+        // SAFETY:
+        // - valid and aligned: as in `run`.
+        // - shared: the reference lives as long as the one to the space.
+        let body = unsafe { &*std::ptr::from_ref(space).cast::<B>() };
+        body.pending()
+    }
+}
+
+impl Job {
+    /// Makes a job of a closure. Its panic, should it panic, is reported by the pool that runs it.
+    pub fn new<F: FnOnce() + Send + 'static>(f: F) -> Self {
+        Self::of(Plain(f))
+    }
+
+    pub(crate) fn tracked(task: Arc<dyn Pending>) -> Self {
+        Self::of(Tracked(Some(task)))
+    }
+
+    /// Runs the job on this thread, under no pool: no hooks, no counts. Does nothing if its handle
+    /// has cancelled it.
+    ///
+    /// # Panics
+    ///
+    /// A panic of a job without a handle unwinds into the caller, as a plain call would; that of a
+    /// job with a handle goes to the handle.
+    pub fn run(self) {
+        if !self.start() {
+            return;
+        }
+        if let Some(payload) = self.run_caught().unclaimed {
+            resume_unwind(payload);
+        }
+    }
+
+    /// Ends a started job with a panic of a hook, instead of running it.
+    pub(crate) fn fail(self, payload: Payload) -> Ended {
+        match self.pending().map(Arc::clone) {
+            Some(task) => task.fail(payload),
+            None => {
+                let unclaimed = Some(payload);
+                if let Err(payload) = drop_caught(self) {
+                    discard_payload(payload);
+                }
+                Ended { outcome: Outcome::Panicked, unclaimed, settlement: None }
+            }
+        }
+    }
+
+    fn of<B: Body>(body: B) -> Self {
+        let fits = size_of::<B>() <= size_of::<Space>() && align_of::<B>() <= align_of::<Space>();
+        if fits { Self::holding(body) } else { Self::holding(Box::new(body)) }
+    }
+
+    #[expect(unsafe_code, reason = "erases the type of the body")]
+    fn holding<B: Body>(body: B) -> Self {
+        assert!(size_of::<B>() <= size_of::<Space>() && align_of::<B>() <= align_of::<Space>());
+        let mut space: Space = [MaybeUninit::uninit(); WORDS];
+        // SAFETY:
+        // - valid for a write of `B`: the assertion above has its size and alignment.
+        // - nothing is overwritten that would need a drop: the space is uninitialised.
+        unsafe { space.as_mut_ptr().cast::<B>().write(body) };
+        Self { ops: &Holding::<B>::OPS, space, holds: PhantomData }
+    }
+
+    /// Runs the job, which was [started](Pending::start) if it has a handle.
+    #[expect(unsafe_code, reason = "calls the erased operation")]
+    pub(crate) fn run_caught(self) -> Ended {
+        let mut job = ManuallyDrop::new(self);
+        // SAFETY: the space holds what `ops` operates on (the module's invariant), and
+        // `ManuallyDrop` keeps it from being dropped after this takes it.
+        unsafe { (job.ops.run)(&raw mut job.space) }
+    }
+
+    /// Returns the side of the job that its handle sees, if it has one.
+    #[expect(unsafe_code, reason = "calls the erased operation")]
+    pub(crate) fn pending(&self) -> Option<&Arc<dyn Pending>> {
+        // SAFETY: the space holds what `ops` operates on (the module's invariant).
+        unsafe { (self.ops.pending)(&self.space) }
+    }
+
+    /// Takes the job for running; false if its handle cancelled it, or another took it.
+    pub(crate) fn start(&self) -> bool {
+        self.pending().is_none_or(|task| task.start())
+    }
+
+    /// Returns whether the job is still to be started by whoever holds it.
+    pub(crate) fn is_live(&self) -> bool {
+        self.pending().is_none_or(|task| task.is_pending())
+    }
+}
+
+impl Drop for Job {
+    #[expect(unsafe_code, reason = "calls the erased operation")]
+    fn drop(&mut self) {
+        // SAFETY: the space holds what `ops` operates on (the module's invariant); a job that was
+        // run is not dropped.
+        unsafe { (self.ops.drop)(&raw mut self.space) }
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job").field("has_handle", &self.pending().is_some()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! Owns the end of a pool: the ways to begin it, its last step, and waiting for it or for a pause.
+//!
+//! Every change of phase is made at the desk. The one that enters `Tidying` is made by whoever sees
+//! the last job and the last worker gone; that thread runs `on_terminated` and publishes the end.
+
+use std::time::Duration;
+
+use crate::desk::Tidy;
+use crate::error::AwaitError;
+use crate::job::Job;
+use crate::phase::Phase;
+use crate::pool::Pool;
+use crate::sync::{Arc, thread};
+use crate::wait::{Deadline, Heed, Waiter};
+
+/// What dropping a [`ThreadPoolExecutor`](crate::ThreadPoolExecutor) does.
+///
+/// Whatever is chosen: while the thread is panicking, dropping it is `shutdown_now` without a wait,
+/// and on one of the pool's own workers it never waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnDrop {
+    /// `shutdown`, then wait until every accepted job has run, however long that takes.
+    #[default]
+    Close,
+    /// `shutdown_now`, dropping the pending jobs, then wait for the running ones.
+    Stop,
+    /// `shutdown`, and wait for nothing. The program's end ends the jobs too.
+    Detach,
+}
+
+/// How often a wait without an end that has become long is mentioned in the log.
+const LONG: Duration = Duration::from_secs(10);
+
+/// How often a worker is asked for again after the operating system has refused one.
+const RESCUE: Duration = Duration::from_millis(50);
+
+impl Pool {
+    pub(crate) fn shutdown(self: &Arc<Self>) {
+        let mut desk = self.desk.lock();
+        let begins = desk.phase == Phase::Running;
+        if begins {
+            desk.phase = Phase::Shutdown;
+        }
+        desk.tell_idle();
+        let wakes = desk.note_upheaval();
+        let tidy = desk.try_tidy();
+        drop(desk);
+        wakes.wake();
+        if begins {
+            log::debug!("pool {}: shuts down", self.name);
+        }
+        self.tidy(tidy);
+        self.rescue();
+    }
+
+    pub(crate) fn shutdown_now(self: &Arc<Self>) -> Vec<Job> {
+        // Declared before the guards, and so dropped after them.
+        let mut dead = Vec::new();
+        let mut outbox = self.outbox.lock();
+        let mut desk = self.desk.lock();
+        let begins = desk.phase < Phase::Stop;
+        if begins {
+            desk.phase = Phase::Stop;
+        }
+        let pending = desk.take_all(&mut outbox, &mut dead);
+        desk.tell_idle();
+        let wakes = desk.note_upheaval();
+        drop(desk);
+        drop(outbox);
+        wakes.wake();
+        if begins {
+            log::debug!("pool {}: stops, {} jobs handed back", self.name, pending.len());
+        }
+        self.stop.interrupt();
+        let tidy = self.desk.lock().try_tidy();
+        self.tidy(tidy);
+        pending
+    }
+
+    pub(crate) fn take_pending(&self) -> Vec<Job> {
+        let mut dead = Vec::new();
+        let mut outbox = self.outbox.lock();
+        let mut desk = self.desk.lock();
+        let pending = desk.take_all(&mut outbox, &mut dead);
+        let wakes = desk.note_upheaval();
+        let tidy = desk.try_tidy();
+        drop(desk);
+        drop(outbox);
+        wakes.wake();
+        self.tidy(tidy);
+        pending
+    }
+
+    /// Takes the last step, if it is due: runs the last hook, then publishes the end.
+    pub(crate) fn tidy(&self, tidy: Tidy) {
+        match tidy {
+            Tidy::NotYet => return,
+            Tidy::Due => {}
+        }
+        let role = self.enter(None);
+        self.hooks.terminated(&self.name);
+        drop(role);
+        let mut desk = self.desk.lock();
+        desk.phase = Phase::Terminated;
+        let mut wakes = desk.note_upheaval();
+        wakes.add(std::mem::take(&mut desk.end_waiters));
+        drop(desk);
+        log::debug!("pool {}: has ended", self.name);
+        wakes.wake();
+    }
+
+    /// Waits until the pool has ended and its threads are joined.
+    pub(crate) fn wait_end(
+        self: &Arc<Self>,
+        deadline: Deadline,
+        heed: Heed,
+    ) -> Result<(), AwaitError> {
+        if self.is_inside() {
+            return Err(AwaitError::FromWorker);
+        }
+        loop {
+            self.rescue();
+            let mut desk = self.desk.lock();
+            let has_ended = desk.phase == Phase::Terminated;
+            if has_ended && desk.threads.all_joined() {
+                return Ok(());
+            }
+            if desk.threads.includes_this() {
+                return Err(AwaitError::FromWorker);
+            }
+            let until = if desk.is_stranded() {
+                deadline.sooner(Deadline::after(RESCUE))
+            } else {
+                deadline
+            };
+            let waiter = Waiter::new();
+            desk.end_waiters.push(Arc::clone(&waiter));
+            let has_gone = has_ended && desk.threads.has_gone();
+            drop(desk);
+            if has_gone {
+                self.join_gone();
+                continue;
+            }
+            if let Err(error) = waiter.wait(until, heed) {
+                self.desk.lock().end_waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
+                if error == AwaitError::Interrupted || deadline.is_past() {
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Waits for a moment at which nothing is queued or running.
+    pub(crate) fn wait_idle(self: &Arc<Self>, deadline: Deadline) -> Result<(), AwaitError> {
+        if self.is_inside() {
+            return Err(AwaitError::FromWorker);
+        }
+        let waiter = Waiter::new();
+        let mut desk = self.desk.lock();
+        if desk.is_idle() {
+            return Ok(());
+        }
+        desk.idle_waiters.push(Arc::clone(&waiter));
+        drop(desk);
+        loop {
+            self.rescue();
+            let until = if self.desk.lock().is_stranded() {
+                deadline.sooner(Deadline::after(RESCUE))
+            } else {
+                deadline
+            };
+            match waiter.wait(until, Heed::Interrupts) {
+                Ok(()) => return Ok(()),
+                Err(AwaitError::TimedOut) if !deadline.is_past() => {}
+                Err(error) => {
+                    self.desk.lock().idle_waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Ends the pool as its owner's drop does.
+    pub(crate) fn end(self: &Arc<Self>, on_drop: OnDrop) {
+        if thread::panicking() {
+            self.drop_all(self.shutdown_now());
+            return;
+        }
+        match on_drop {
+            OnDrop::Close => self.shutdown(),
+            OnDrop::Stop => self.drop_all(self.shutdown_now()),
+            OnDrop::Detach => {
+                self.shutdown();
+                if self.desk.lock().is_stranded() {
+                    // No worker, and nobody to ask for one again: the handles shall know.
+                    log::error!("pool {}: detached without a worker for its jobs", self.name);
+                    self.drop_all(self.shutdown_now());
+                }
+                return;
+            }
+        }
+        self.wait_closed();
+    }
+
+    /// Waits for the end without a limit. An interrupt of the waiting job turns it into
+    /// `shutdown_now`, and the wait goes on. Where no worker can be had this thread runs the jobs.
+    fn wait_closed(self: &Arc<Self>) {
+        let mut heed = Heed::Interrupts;
+        loop {
+            while self.run_stranded() {}
+            match self.wait_end(Deadline::after(LONG), heed) {
+                Ok(()) => return,
+                Err(AwaitError::Interrupted) => {
+                    heed = Heed::Nothing;
+                    log::warn!("pool {}: interrupted while closing, stops", self.name);
+                    self.drop_all(self.shutdown_now());
+                }
+                Err(AwaitError::TimedOut) => {
+                    log::warn!("pool {}: still waits for its jobs: {}", self.name, self.stats());
+                }
+                Err(AwaitError::FromWorker) => {
+                    log::warn!(
+                        "pool {}: closed from one of its own jobs, which it cannot wait for",
+                        self.name
+                    );
+                    return;
+                }
+            }
+        }
+    }
+
+    fn drop_all(&self, jobs: Vec<Job>) {
+        jobs.into_iter().for_each(|job| self.drop_contained(job));
+    }
+
+    /// Runs a pending job on this thread if nobody else is there to run it.
+    fn run_stranded(self: &Arc<Self>) -> bool {
+        self.rescue();
+        let mut dead = Vec::new();
+        let mut outbox = self.outbox.lock();
+        let mut desk = self.desk.lock();
+        if !desk.is_stranded() {
+            return false;
+        }
+        let job = outbox.pop(&mut dead).or_else(|| {
+            std::mem::swap(&mut outbox.jobs, &mut desk.inbox);
+            outbox.pop(&mut dead)
+        });
+        let Some(job) = job else { return false };
+        desk.caller_takes_over();
+        drop(desk);
+        drop(outbox);
+        self.run_as_caller(job);
+        true
+    }
+}

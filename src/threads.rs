@@ -1,0 +1,111 @@
+//! Owns the handles of the worker threads, until each has been joined.
+//!
+//! A worker thread is joined only when it is past its thread-local destructors, as far as its own
+//! last destructor can tell, so that a join never waits for the user's code.
+//!
+//! INVARIANT: `owed` is the number of threads started and not yet joined, and each of them is in
+//! exactly one place: `running` (or just returned by the factory), `gone`, or being joined.
+
+use std::collections::{HashMap, HashSet};
+use std::thread::{JoinHandle, ThreadId};
+
+use crate::sync::thread;
+
+#[derive(Default)]
+pub(crate) struct Threads {
+    owed: usize,
+    running: HashMap<usize, JoinHandle<()>>,
+    /// Threads whose end came before their handle did.
+    early: HashMap<usize, ThreadId>,
+    /// Threads whose factory kept the handle, or gave none.
+    handleless: HashSet<usize>,
+    gone: Vec<Gone>,
+}
+
+/// A thread that has ended but for its very last steps.
+pub(crate) struct Gone {
+    handle: JoinHandle<()>,
+    /// The thread that really ran the worker.
+    ran_on: ThreadId,
+}
+
+impl Gone {
+    /// Joins the thread. False if the handle is another thread's, which is left alone.
+    pub(crate) fn join(self) -> bool {
+        if self.handle.thread().id() != self.ran_on {
+            return false;
+        }
+        // An error is a panic of the factory's closure after the worker had ended; std has
+        // reported it on that thread.
+        self.handle.join().ok();
+        true
+    }
+}
+
+impl Threads {
+    /// A thread is about to be started.
+    pub(crate) fn expect(&mut self) {
+        self.owed += 1;
+    }
+
+    /// It was not.
+    pub(crate) fn give_up(&mut self, index: usize) {
+        self.owed -= 1;
+        self.running.remove(&index);
+        self.handleless.remove(&index);
+    }
+
+    /// The factory returned its handle.
+    pub(crate) fn started(&mut self, index: usize, handle: JoinHandle<()>) {
+        match self.early.remove(&index) {
+            Some(ran_on) => self.gone.push(Gone { handle, ran_on }),
+            None => {
+                self.running.insert(index, handle);
+            }
+        }
+    }
+
+    /// The factory returned no handle of a thread that runs all the same.
+    pub(crate) fn started_without_handle(&mut self, index: usize) {
+        if self.early.remove(&index).is_some() {
+            self.owed -= 1;
+        } else {
+            self.handleless.insert(index);
+        }
+    }
+
+    /// The thread of a worker ends.
+    pub(crate) fn ended(&mut self, index: usize, ran_on: ThreadId) {
+        if let Some(handle) = self.running.remove(&index) {
+            self.gone.push(Gone { handle, ran_on });
+        } else if self.handleless.remove(&index) {
+            self.owed -= 1;
+        } else {
+            self.early.insert(index, ran_on);
+        }
+    }
+
+    /// Takes what can be joined; to be followed by `joined`.
+    pub(crate) fn take_gone(&mut self) -> Vec<Gone> {
+        std::mem::take(&mut self.gone)
+    }
+
+    pub(crate) fn has_gone(&self) -> bool {
+        !self.gone.is_empty()
+    }
+
+    pub(crate) fn joined(&mut self, count: usize) {
+        self.owed -= count;
+    }
+
+    pub(crate) fn all_joined(&self) -> bool {
+        self.owed == 0
+    }
+
+    /// Returns whether this very thread is one that is still to be joined.
+    pub(crate) fn includes_this(&self) -> bool {
+        let this = thread::current().id();
+        self.running.values().any(|handle| handle.thread().id() == this)
+            || self.gone.iter().any(|gone| gone.ran_on == this)
+    }
+}

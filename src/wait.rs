@@ -1,0 +1,118 @@
+//! Owns how a thread waits for another: until it is woken, its time is over, or its job is
+//! interrupted.
+
+use std::time::{Duration, Instant};
+
+use crate::error::AwaitError;
+use crate::interrupt;
+use crate::sync::{Arc, AtomicBool, Ordering, Thread, thread};
+
+/// When a wait is over; never, if the clock cannot express it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(Option<Instant>);
+
+impl Deadline {
+    pub(crate) const NEVER: Self = Self(None);
+
+    pub(crate) fn after(timeout: Duration) -> Self {
+        Self(Instant::now().checked_add(timeout))
+    }
+
+    pub(crate) fn since(start: Instant, timeout: Duration) -> Self {
+        Self(start.checked_add(timeout))
+    }
+
+    pub(crate) fn sooner(self, other: Self) -> Self {
+        match (self.0, other.0) {
+            (Some(a), Some(b)) => Self(Some(a.min(b))),
+            (a, b) => Self(a.or(b)),
+        }
+    }
+
+    pub(crate) fn instant(self) -> Option<Instant> {
+        self.0
+    }
+
+    pub(crate) fn is_past(self) -> bool {
+        self.0.is_some_and(|at| at <= Instant::now())
+    }
+}
+
+/// Whether a wait ends when the job that waits is interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heed {
+    Interrupts,
+    Nothing,
+}
+
+/// Parks this thread until `ready` has an answer. Whoever makes it ready unparks the thread.
+pub(crate) fn park_until<R>(
+    deadline: Deadline,
+    heed: Heed,
+    mut ready: impl FnMut() -> Option<R>,
+) -> Result<R, AwaitError> {
+    if let Some(answer) = ready() {
+        return Ok(answer);
+    }
+    let interrupt = match heed {
+        Heed::Interrupts => interrupt::current(),
+        Heed::Nothing => None,
+    };
+    let _waking = interrupt.as_ref().map(|interrupt| {
+        let parked = thread::current();
+        interrupt.on_interrupt(move || parked.unpark())
+    });
+    loop {
+        if let Some(answer) = ready() {
+            return Ok(answer);
+        }
+        if interrupt.as_ref().is_some_and(interrupt::Interrupt::is_interrupted) {
+            return Err(AwaitError::Interrupted);
+        }
+        match deadline.0 {
+            None => thread::park(),
+            Some(at) => match at.checked_duration_since(Instant::now()) {
+                None | Some(Duration::ZERO) => return Err(AwaitError::TimedOut),
+                Some(left) => thread::park_timeout(left),
+            },
+        }
+    }
+}
+
+/// One thread's place in a list of waiting ones.
+pub(crate) struct Waiter {
+    thread: Thread,
+    woken: AtomicBool,
+}
+
+impl Waiter {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { thread: thread::current(), woken: AtomicBool::new(false) })
+    }
+
+    fn wake(&self) {
+        // ORDERING: pairs with the load in `wait`; what the waker did before is seen after.
+        self.woken.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+
+    pub(crate) fn wait(&self, deadline: Deadline, heed: Heed) -> Result<(), AwaitError> {
+        // ORDERING: pairs with the store in `wake`.
+        park_until(deadline, heed, || self.woken.load(Ordering::Acquire).then_some(()))
+    }
+}
+
+/// Threads to wake once the lock under which they were found is released.
+#[must_use = "who is to be woken must be woken"]
+#[derive(Default)]
+pub(crate) struct Wakes(Vec<Arc<Waiter>>);
+
+impl Wakes {
+    pub(crate) fn add(&mut self, waiters: impl IntoIterator<Item = Arc<Waiter>>) {
+        self.0.extend(waiters);
+    }
+
+    pub(crate) fn wake(self) {
+        self.0.iter().for_each(|waiter| waiter.wake());
+    }
+}

@@ -1,0 +1,328 @@
+//! Owns a worker's life: the start of its thread, the loop of take, run and settle, its rest, and
+//! its leaving.
+//!
+//! A worker counts a job as ended and takes its next one, or its place on the idle stack, before it
+//! tells the job's handle: so whoever has joined a job finds its worker free.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io;
+use std::thread::{Builder as ThreadBuilder, JoinHandle};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use crate::desk::{Desk, Idling, Prompt, Recruit, Wake};
+use crate::error::panic_message;
+use crate::hooks::Worker;
+use crate::interrupt;
+use crate::job::{Job, Settlement, catch, discard_payload};
+use crate::pool::Pool;
+use crate::queue::Outbox;
+use crate::stats::Ends;
+use crate::sync::{Arc, AtomicBool, MutexGuard, Ordering, thread};
+use crate::wait::{Deadline, Wakes};
+
+type Factory = Box<dyn Fn(WorkerThread) -> io::Result<JoinHandle<()>> + Send + Sync>;
+type Namer = Box<dyn Fn(usize) -> String + Send + Sync>;
+
+/// How a pool's threads are made.
+pub(crate) struct ThreadMaker {
+    pub(crate) stack_size: Option<usize>,
+    pub(crate) namer: Option<Namer>,
+    pub(crate) factory: Option<Factory>,
+}
+
+/// A worker that waits for its thread: what a
+/// [`thread_factory`](crate::Builder::thread_factory) has to [`run`](Self::run) on a new one.
+///
+/// Dropped without having been run, it counts as a thread that could not be started.
+pub struct WorkerThread {
+    pool: Arc<Pool>,
+    worker: Worker,
+    name: String,
+    ends: Arc<Ends>,
+    fate: Arc<Fate>,
+    has_run: bool,
+}
+
+/// What has become of a recruit, told to who asked for its thread.
+#[derive(Default)]
+struct Fate {
+    runs: AtomicBool,
+    is_lost: AtomicBool,
+}
+
+thread_local! {
+    /// This thread is inside a thread factory.
+    static IN_FACTORY: Cell<bool> = const { Cell::new(false) };
+    /// Made before any thread-local of the user's, on the thread of a worker, and so destroyed
+    /// after them: destructors run in the opposite order.
+    static LAST_STEPS: RefCell<Vec<LastStep>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Tells the pool, when dropped, that the thread of a worker is at its end.
+struct LastStep {
+    pool: Arc<Pool>,
+    index: usize,
+}
+
+impl Drop for LastStep {
+    fn drop(&mut self) {
+        let mut desk = self.pool.desk.lock();
+        desk.threads.ended(self.index, thread::current().id());
+        let mut wakes = Wakes::default();
+        wakes.add(std::mem::take(&mut desk.end_waiters));
+        drop(desk);
+        wakes.wake();
+    }
+}
+
+impl ThreadMaker {
+    /// Starts the thread of a recruit. A recruit whose thread does not start takes itself back when
+    /// it is dropped, whichever way the factory fails.
+    pub(crate) fn start(&self, pool: &Arc<Pool>, recruit: Recruit) -> io::Result<()> {
+        let index = recruit.index;
+        let fate = Arc::new(Fate::default());
+        let mut recruit = WorkerThread {
+            pool: Arc::clone(pool),
+            worker: Worker { index, pool: Arc::clone(&pool.name) },
+            name: format!("{}-{index}", pool.name),
+            ends: recruit.ends,
+            fate: Arc::clone(&fate),
+            has_run: false,
+        };
+        let before = IN_FACTORY.replace(true);
+        let made = catch(|| {
+            if let Some(namer) = &self.namer {
+                // No operating system takes a NUL in a thread's name.
+                recruit.name = namer(index).replace('\0', "");
+            }
+            match &self.factory {
+                Some(factory) => factory(recruit),
+                None => recruit.builder().spawn(move || recruit.run()),
+            }
+        });
+        IN_FACTORY.set(before);
+        let made = made.unwrap_or_else(|payload| {
+            let message = panic_message(&*payload).unwrap_or("(no message)");
+            let error = io::Error::other(format!("the thread factory panicked: {message}"));
+            discard_payload(payload);
+            Err(error)
+        });
+        // ORDERING: pairs with the stores of `run` and `drop`.
+        let is_lost = fate.is_lost.load(Ordering::Acquire);
+        match made {
+            Ok(_) if is_lost => Err(io::Error::other("the thread factory did not run the worker")),
+            Ok(handle) => {
+                pool.desk.lock().threads.started(index, handle);
+                Ok(())
+            }
+            Err(error) if is_lost => Err(error),
+            Err(error) => {
+                // The factory has kept the worker, and may have run it all the same.
+                pool.desk.lock().threads.started_without_handle(index);
+                if fate.runs.load(Ordering::Acquire) { Ok(()) } else { Err(error) }
+            }
+        }
+    }
+}
+
+impl WorkerThread {
+    /// Returns the worker's number, from 1 on in the order of their start.
+    pub fn index(&self) -> usize {
+        self.worker.index
+    }
+
+    /// Returns the name that the thread should have. Linux shows the first 15 bytes of it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns a thread builder with the name and the stack size that the pool was given.
+    pub fn builder(&self) -> ThreadBuilder {
+        let builder = ThreadBuilder::new().name(self.name.clone());
+        match self.pool.threads.stack_size {
+            Some(bytes) => builder.stack_size(bytes),
+            None => builder,
+        }
+    }
+
+    /// Works, until the worker leaves the pool. To be called on the new thread; called within the
+    /// factory itself it does nothing, and the worker counts as not started.
+    pub fn run(mut self) {
+        if IN_FACTORY.get() {
+            return;
+        }
+        self.has_run = true;
+        // ORDERING: pairs with the load in `start`.
+        self.fate.runs.store(true, Ordering::Release);
+        let pool = Arc::clone(&self.pool);
+        let last_step = LastStep { pool: Arc::clone(&pool), index: self.worker.index };
+        LAST_STEPS.with_borrow_mut(|steps| steps.push(last_step));
+        let _role = pool.enter(Some((Arc::clone(&self.ends), self.worker.clone())));
+        let _frame = interrupt::enter_pool(&pool.stop);
+        log::trace!("pool {}: worker {} starts", pool.name, self.worker.index);
+        pool.hooks.thread_started(&self.worker);
+        let (mailbox, mail) = bounded(2);
+        Shift { pool: &pool, worker: &self.worker, ends: &self.ends, mailbox, mail }.work();
+        pool.hooks.thread_stops(&self.worker);
+        log::trace!("pool {}: worker {} stops", pool.name, self.worker.index);
+        let mut desk = pool.desk.lock();
+        desk.departed();
+        let tidy = desk.try_tidy();
+        drop(desk);
+        pool.tidy(tidy);
+        pool.join_gone();
+    }
+}
+
+impl Drop for WorkerThread {
+    fn drop(&mut self) {
+        if self.has_run {
+            return;
+        }
+        // ORDERING: pairs with the load in `start`.
+        self.fate.is_lost.store(true, Ordering::Release);
+        let mut desk = self.pool.desk.lock();
+        let mut wakes = desk.recruit_failed(self.worker.index);
+        let tidy = desk.try_tidy();
+        wakes.add(std::mem::take(&mut desk.end_waiters));
+        drop(desk);
+        wakes.wake();
+        self.pool.tidy(tidy);
+    }
+}
+
+impl fmt::Debug for WorkerThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerThread").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What a worker does after it has looked for a job.
+enum Next {
+    Run(Job),
+    Rest(Deadline),
+    Leave,
+}
+
+/// Whether a worker looks for its first job.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Arrival {
+    New,
+    Known,
+}
+
+/// A worker at work.
+struct Shift<'a> {
+    pool: &'a Arc<Pool>,
+    worker: &'a Worker,
+    ends: &'a Ends,
+    mailbox: Sender<Wake>,
+    mail: Receiver<Wake>,
+}
+
+impl Shift<'_> {
+    fn work(&self) {
+        let mut arrival = Arrival::New;
+        let mut owed: Option<Settlement> = None;
+        loop {
+            let handles = usize::from(owed.is_some());
+            let next = self.take(arrival, handles);
+            arrival = Arrival::Known;
+            drop(owed.take());
+            if handles > 0 && !matches!(next, Next::Run(_)) {
+                self.pool.settled(handles);
+            }
+            let job = match next {
+                Next::Run(job) => job,
+                Next::Rest(until) => match self.rest(until) {
+                    Some(job) => job,
+                    None => return,
+                },
+                Next::Leave => return,
+            };
+            let (outcome, settlement) = self.pool.run(self.worker, job);
+            self.ends.note(outcome);
+            owed = settlement;
+        }
+    }
+
+    /// Takes the oldest pending job, or a place on the idle stack, or leaves.
+    fn take(&self, arrival: Arrival, settling: usize) -> Next {
+        // Declared before the guards, and so dropped after them.
+        let mut dead = Vec::new();
+        let mut outbox = self.pool.outbox.lock();
+        if arrival == Arrival::Known && !outbox.look {
+            if let Some(job) = outbox.pop(&mut dead) {
+                if outbox.room_wanted {
+                    let desk = self.pool.desk.lock();
+                    give_room(outbox, desk);
+                }
+                return Next::Run(job);
+            }
+        }
+        let mut desk = self.pool.desk.lock();
+        if arrival == Arrival::New {
+            desk.recruit_arrived();
+        }
+        if desk.is_oversized() {
+            let wakes = desk.retire(self.worker.index, settling);
+            outbox.look = desk.is_oversized();
+            drop(desk);
+            drop(outbox);
+            wakes.wake();
+            return Next::Leave;
+        }
+        outbox.look = false;
+        let job = outbox.pop(&mut dead).or_else(|| {
+            std::mem::swap(&mut outbox.jobs, &mut desk.inbox);
+            outbox.pop(&mut dead)
+        });
+        if let Some(job) = job {
+            if outbox.room_wanted {
+                give_room(outbox, desk);
+            }
+            return Next::Run(job);
+        }
+        drop(outbox);
+        let (until, wakes) = desk.rest(self.worker.index, settling, &self.mailbox);
+        drop(desk);
+        wakes.wake();
+        until.map_or(Next::Leave, Next::Rest)
+    }
+
+    /// Waits for a job; returns none if the worker has left instead.
+    fn rest(&self, mut until: Deadline) -> Option<Job> {
+        loop {
+            let received = match until.instant() {
+                None => self.mail.recv().map_err(RecvTimeoutError::from),
+                Some(at) => self.mail.recv_deadline(at),
+            };
+            let prompt = match received {
+                Ok(Wake::Run(job)) => return Some(job),
+                Ok(Wake::Look) => Prompt::Told,
+                Err(RecvTimeoutError::Timeout) => Prompt::TimeOver,
+                Err(RecvTimeoutError::Disconnected) => {
+                    unreachable!("the worker itself holds a sender of its mailbox")
+                }
+            };
+            let (idling, wakes) = self.pool.desk.lock().look(self.worker.index, prompt);
+            wakes.wake();
+            match idling {
+                Idling::Chosen => until = Deadline::NEVER,
+                Idling::Stay(longer) => until = longer,
+                Idling::Left => return None,
+            }
+        }
+    }
+}
+
+/// A job was taken while somebody waits for room.
+fn give_room(mut outbox: MutexGuard<'_, Outbox>, mut desk: MutexGuard<'_, Desk>) {
+    let wakes = desk.note_change();
+    outbox.room_wanted = !desk.room_waiters.is_empty();
+    drop(desk);
+    drop(outbox);
+    wakes.wake();
+}
