@@ -25,7 +25,9 @@ impl Counts {
     /// Returns whether the queue can take a job: as many as are waiting beyond those that starting
     /// workers will take must be fewer than the capacity.
     fn has_room(&self) -> bool {
-        let Some(capacity) = self.settings.capacity else { return true };
+        let Some(capacity) = self.settings.capacity else {
+            return true;
+        };
         // Where there are more starting workers than jobs, one of them can take this job.
         self.waiting < capacity.saturating_add(self.starting)
     }

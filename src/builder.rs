@@ -116,6 +116,7 @@ impl Builder {
 
     /// Sets whether core threads leave, too, after the keep-alive, which must not be zero then.
     /// Default: they stay.
+    #[expect(clippy::fn_params_excessive_bools, reason = "the JDK's name, and a plain switch")]
     pub fn allow_core_timeout(mut self, allow: bool) -> Self {
         self.core_timeout = CoreTimeout::new(allow);
         self

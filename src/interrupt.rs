@@ -147,19 +147,24 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
-use std::cell::RefCell;
 use std::fmt;
-use std::marker::PhantomData;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError as ChannelTimeout, Sender, never, select};
+use crossbeam_channel::{Receiver, RecvTimeoutError as ChannelTimeout, Sender, select};
 
 use crate::error::Never;
-use crate::sync::{Arc, thread};
+use crate::sync::Arc;
 
+pub use self::current::{
+    Entered, check, current, is_interrupted, park_timeout, recv, recv_timeout, send, sleep,
+};
+pub(crate) use self::current::{end_job, enter_job, enter_pool};
+pub use self::error::{Interrupted, RecvError, RecvTimeoutError, SendError};
 pub(crate) use self::node::{Core, Node};
 
-mod node;
+mod current; // the interrupt of the job that a thread runs
+mod error; // the errors of waits
+mod node; // the state of an interrupt, and who follows it
 
 /// A request to stop, shared by those who make it and those who look at it.
 ///
@@ -179,99 +184,6 @@ mod node;
 pub struct Interrupt {
     node: Arc<dyn Node>,
 }
-
-/// The job, or the thread, was asked to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interrupted;
-
-impl fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("interrupted: the job was asked to stop")
-    }
-}
-
-impl std::error::Error for Interrupted {}
-
-/// Why a receive ended without a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecvError {
-    /// The job was asked to stop.
-    Interrupted,
-    /// The channel is empty, and nobody can send any more.
-    Disconnected,
-}
-
-impl fmt::Display for RecvError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Interrupted => "interrupted while receiving",
-            Self::Disconnected => "receiving on an empty channel without senders",
-        })
-    }
-}
-
-impl std::error::Error for RecvError {}
-
-/// Why a receive with a time limit ended without a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecvTimeoutError {
-    /// The job was asked to stop.
-    Interrupted,
-    /// The channel is empty, and nobody can send any more.
-    Disconnected,
-    /// The time was over.
-    TimedOut,
-}
-
-impl fmt::Display for RecvTimeoutError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Interrupted => "interrupted while receiving",
-            Self::Disconnected => "receiving on an empty channel without senders",
-            Self::TimedOut => "timed out while receiving",
-        })
-    }
-}
-
-impl std::error::Error for RecvTimeoutError {}
-
-/// Why a send ended without the message being taken; gives it back.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum SendError<T> {
-    /// The job was asked to stop.
-    Interrupted(T),
-    /// Nobody can receive any more.
-    Disconnected(T),
-}
-
-impl<T> SendError<T> {
-    /// Returns the message that was not sent.
-    pub fn into_inner(self) -> T {
-        match self {
-            Self::Interrupted(message) | Self::Disconnected(message) => message,
-        }
-    }
-}
-
-impl<T> fmt::Debug for SendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Interrupted(_) => "Interrupted(..)",
-            Self::Disconnected(_) => "Disconnected(..)",
-        })
-    }
-}
-
-impl<T> fmt::Display for SendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Interrupted(_) => "interrupted while sending",
-            Self::Disconnected(_) => "sending on a channel without receivers",
-        })
-    }
-}
-
-impl<T> std::error::Error for SendError<T> {}
 
 impl Default for Interrupt {
     fn default() -> Self {
@@ -297,10 +209,15 @@ impl Interrupt {
 
     /// Makes an interrupt that is set when this one is, and can be set alone: for the parts of a
     /// job that should stop together with it.
+    #[must_use = "a child that is dropped interrupts nothing"]
     pub fn child(&self) -> Self {
         let child = Self::new();
-        node::link(&child.node, &self.node);
+        child.follow(self);
         child
+    }
+
+    fn follow(&self, parent: &Self) {
+        node::link(&self.node, &parent.node);
     }
 
     /// Asks to stop: sets this interrupt and its children, wakes who waits on them, and runs the
@@ -404,7 +321,7 @@ impl Interrupt {
     /// Makes this the interrupt that the free functions of this [module](self) act on, on this
     /// thread, until the guard is dropped. It takes the place of that of the running job, if any.
     pub fn enter(&self) -> Entered {
-        Entered::new(Frame { stop: None, own: Some(self.clone()) })
+        current::enter(self.clone())
     }
 }
 
@@ -424,173 +341,5 @@ impl Drop for Guard {
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard").finish_non_exhaustive()
-    }
-}
-
-/// What the free functions act on.
-#[derive(Default)]
-struct Frame {
-    /// The pool's request that all its jobs stop.
-    stop: Option<Interrupt>,
-    /// The running job's own; made when first asked for.
-    own: Option<Interrupt>,
-}
-
-thread_local! {
-    static FRAME: RefCell<Frame> = const { RefCell::new(Frame { stop: None, own: None }) };
-}
-
-/// Brings back the [current](current) interrupt that [`Interrupt::enter`] replaced when dropped.
-#[must_use = "dropping the guard brings the previous interrupt back"]
-pub struct Entered {
-    before: Frame,
-    /// The frame is this thread's.
-    not_send: PhantomData<*mut ()>,
-}
-
-impl Entered {
-    fn new(frame: Frame) -> Self {
-        Self { before: FRAME.replace(frame), not_send: PhantomData }
-    }
-}
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        let ended = FRAME.replace(std::mem::take(&mut self.before));
-        drop(ended);
-    }
-}
-
-impl fmt::Debug for Entered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entered").finish_non_exhaustive()
-    }
-}
-
-/// Lets this thread run jobs that `stop` interrupts, each under an interrupt of its own.
-pub(crate) fn enter_pool(stop: &Interrupt) -> Entered {
-    Entered::new(Frame { stop: Some(stop.clone()), own: None })
-}
-
-/// Makes `own` the interrupt of the job that this thread begins.
-pub(crate) fn enter_job(own: Interrupt) -> Entered {
-    let stop = FRAME.with_borrow(|frame| frame.stop.clone());
-    Entered::new(Frame { stop, own: Some(own) })
-}
-
-/// Forgets the interrupt of a job that ended, so that the next one has another.
-pub(crate) fn end_job() {
-    let ended = FRAME.with_borrow_mut(|frame| frame.own.take());
-    drop(ended);
-}
-
-/// Returns the interrupt of the job that this thread runs, or none outside a job.
-pub fn current() -> Option<Interrupt> {
-    let (own, stop) = FRAME
-        .try_with(|frame| {
-            let frame = frame.borrow();
-            (frame.own.clone(), frame.stop.clone())
-        })
-        .ok()?;
-    let Some(stop) = stop else { return own };
-    let own = own.unwrap_or_else(|| {
-        let own = Interrupt::new();
-        FRAME.with_borrow_mut(|frame| frame.own = Some(own.clone()));
-        own
-    });
-    // Linked only now: a job that never waits costs the pool's request nothing.
-    node::link(&own.node, &stop.node);
-    Some(own)
-}
-
-/// Returns whether the current job was asked to stop; false outside a job.
-pub fn is_interrupted() -> bool {
-    FRAME
-        .try_with(|frame| {
-            let frame = frame.borrow();
-            [&frame.own, &frame.stop].into_iter().flatten().any(Interrupt::is_interrupted)
-        })
-        .unwrap_or(false)
-}
-
-/// Returns an error if the current job was asked to stop, for use with `?`.
-///
-/// # Errors
-///
-/// [`Interrupted`] if it was.
-pub fn check() -> Result<(), Interrupted> {
-    if is_interrupted() { Err(Interrupted) } else { Ok(()) }
-}
-
-/// Sleeps, or less if the current job is interrupted.
-///
-/// # Errors
-///
-/// [`Interrupted`] at once if it was asked to stop, or as soon as it is.
-pub fn sleep(duration: Duration) -> Result<(), Interrupted> {
-    match current() {
-        Some(interrupt) => interrupt.sleep(duration),
-        None => {
-            // The receive can only time out: nobody sends on this channel, and it stays connected.
-            never::<Never>().recv_timeout(duration).ok();
-            Ok(())
-        }
-    }
-}
-
-/// Parks the thread until it is [unparked](std::thread::Thread::unpark), the time is over or the
-/// current job is interrupted. As with the plain call, it may also return for no reason.
-///
-/// # Errors
-///
-/// [`Interrupted`] at once if the job was asked to stop, or as soon as it is.
-pub fn park_timeout(timeout: Duration) -> Result<(), Interrupted> {
-    let Some(interrupt) = current() else {
-        thread::park_timeout(timeout);
-        return Ok(());
-    };
-    let parked = thread::current();
-    let _guard = interrupt.on_interrupt(move || parked.unpark());
-    interrupt.check()?;
-    thread::park_timeout(timeout);
-    interrupt.check()
-}
-
-/// Receives a message, unless the current job is interrupted.
-///
-/// # Errors
-///
-/// As for [`Interrupt::recv`].
-pub fn recv<T>(receiver: &Receiver<T>) -> Result<T, RecvError> {
-    match current() {
-        Some(interrupt) => interrupt.recv(receiver),
-        None => receiver.recv().map_err(|_| RecvError::Disconnected),
-    }
-}
-
-/// Receives a message within a time limit, unless the current job is interrupted.
-///
-/// # Errors
-///
-/// As for [`Interrupt::recv_timeout`].
-pub fn recv_timeout<T>(receiver: &Receiver<T>, timeout: Duration) -> Result<T, RecvTimeoutError> {
-    match current() {
-        Some(interrupt) => interrupt.recv_timeout(receiver, timeout),
-        None => receiver.recv_timeout(timeout).map_err(|error| match error {
-            ChannelTimeout::Timeout => RecvTimeoutError::TimedOut,
-            ChannelTimeout::Disconnected => RecvTimeoutError::Disconnected,
-        }),
-    }
-}
-
-/// Sends a message, waiting for room in the channel, unless the current job is interrupted.
-///
-/// # Errors
-///
-/// As for [`Interrupt::send`].
-pub fn send<T>(sender: &Sender<T>, message: T) -> Result<(), SendError<T>> {
-    match current() {
-        Some(interrupt) => interrupt.send(sender, message),
-        None => sender.send(message).map_err(|error| SendError::Disconnected(error.0)),
     }
 }

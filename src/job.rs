@@ -262,16 +262,13 @@ impl Job {
 
     /// Ends a started job with a panic of a hook, instead of running it.
     pub(crate) fn fail(self, payload: Payload) -> Ended {
-        match self.pending().map(Arc::clone) {
-            Some(task) => task.fail(payload),
-            None => {
-                let unclaimed = Some(payload);
-                if let Err(payload) = drop_caught(self) {
-                    discard_payload(payload);
-                }
-                Ended { outcome: Outcome::Panicked, unclaimed, settlement: None }
-            }
+        if let Some(task) = self.pending().map(Arc::clone) {
+            return task.fail(payload);
         }
+        if let Err(again) = drop_caught(self) {
+            discard_payload(again);
+        }
+        Ended { outcome: Outcome::Panicked, unclaimed: Some(payload), settlement: None }
     }
 
     fn of<B: Body>(body: B) -> Self {

@@ -230,10 +230,6 @@ impl Pool {
         }
     }
 
-    fn drop_all(&self, jobs: Vec<Job>) {
-        jobs.into_iter().for_each(|job| self.drop_contained(job));
-    }
-
     /// Runs a pending job on this thread if nobody else is there to run it.
     fn run_stranded(self: &Arc<Self>) -> bool {
         self.rescue();

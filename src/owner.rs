@@ -301,6 +301,7 @@ impl ThreadPoolExecutor {
     /// # Errors
     ///
     /// A [`BuildError`] if they may while the keep-alive is zero; nothing has changed then.
+    #[expect(clippy::fn_params_excessive_bools, reason = "the JDK's name, and a plain switch")]
     pub fn allow_core_timeout(&self, allow: bool) -> Result<(), BuildError> {
         self.pool.set_core_timeout(CoreTimeout::new(allow))
     }

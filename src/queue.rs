@@ -34,8 +34,7 @@ impl Fifo {
         match self.blocks.back_mut() {
             Some(block) if block.len() < BLOCK => block.push_back(entry),
             _ => {
-                let mut block =
-                    self.spare.take().unwrap_or_else(|| VecDeque::with_capacity(BLOCK));
+                let mut block = self.spare.take().unwrap_or_else(|| VecDeque::with_capacity(BLOCK));
                 block.push_back(entry);
                 self.blocks.push_back(block);
             }

@@ -46,6 +46,7 @@ pub(crate) enum CoreTimeout {
 }
 
 impl CoreTimeout {
+    #[expect(clippy::fn_params_excessive_bools, reason = "the JDK's name, and a plain switch")]
     pub(crate) fn new(allowed: bool) -> Self {
         if allowed { Self::Allowed } else { Self::Never }
     }

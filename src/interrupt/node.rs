@@ -207,7 +207,9 @@ pub(super) fn interrupt(node: &Arc<dyn Node>) {
             drop(signal.sender);
             drop(signal.receiver);
         }
-        callbacks.values().for_each(|callback| callback.call());
+        for callback in callbacks.values() {
+            callback.call();
+        }
         rest.extend(children.into_values().filter_map(|child| child.upgrade()));
     }
 }

@@ -1,1 +1,120 @@
-//! Tests of tidy.
+//! Tests of the tree itself: what a reader relies on in every file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Files that have atomics, and so may name an ordering.
+const ATOMICS: [&str; 7] =
+    ["sync.rs", "builder.rs", "queue.rs", "stats.rs", "wait.rs", "worker.rs", "interrupt/node.rs"];
+
+/// Modules that know each other: what is built and its builder; the pool, its workers, and the
+/// policy that it asks and that acts on it.
+const SPINES: [&[&str]; 2] = [&["owner", "builder"], &["pool", "worker", "rejection"]];
+
+fn below(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder of the crate") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            below(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// The crate's source files below `folder`, by their path there.
+fn sources(folder: &str) -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut files = Vec::new();
+    below(&root, &mut files);
+    assert!(!files.is_empty(), "nothing below {folder}");
+    files
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(&root).expect("it was found there");
+            let name = name.to_string_lossy().replace('\\', "/");
+            (name, fs::read_to_string(&path).expect("a readable source"))
+        })
+        .collect()
+}
+
+fn is_test(name: &str) -> bool {
+    name.ends_with("tests.rs")
+}
+
+#[test]
+fn every_file_says_what_it_owns() {
+    for folder in ["src", "tests", "examples"] {
+        for (name, text) in sources(folder) {
+            assert!(text.starts_with("//!"), "{folder}/{name} does not start with //!");
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_stands_in_one_file() {
+    for (name, text) in sources("src") {
+        let uses =
+            text.contains("unsafe {") || text.contains("unsafe impl") || text.contains("unsafe fn");
+        assert_eq!(uses, name == "job.rs", "unsafe code in {name}");
+    }
+}
+
+#[test]
+fn orderings_stand_where_atomics_live() {
+    for (name, text) in sources("src") {
+        if !is_test(&name) && text.contains("Ordering::") {
+            assert!(ATOMICS.contains(&name.as_str()), "an atomic's ordering in {name}");
+            assert!(text.contains("ORDERING:"), "an ordering without a reason in {name}");
+        }
+    }
+}
+
+#[test]
+fn files_are_short() {
+    for (name, text) in sources("src") {
+        let lines = text.lines().count();
+        assert!(is_test(&name) || lines <= 400, "{name} has {lines} lines");
+    }
+}
+
+#[test]
+fn imports_form_no_cycle() {
+    let node = |module: &str| {
+        let spine = SPINES.iter().find(|spine| spine.contains(&module));
+        spine.map_or(module, |spine| spine[0]).to_owned()
+    };
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (name, text) in sources("src") {
+        if is_test(&name) || name == "lib.rs" {
+            continue;
+        }
+        let module = name.split(['/', '.']).next().expect("a name");
+        let used = text.lines().filter_map(|line| line.trim_start().strip_prefix("use crate::"));
+        let used = used.map(|rest| node(rest.split([':', ';']).next().expect("a path")));
+        let all = imports.entry(node(module)).or_default();
+        all.extend(used.filter(|used| *used != node(module)));
+    }
+    // Take away what imports nothing that is left, until nothing is.
+    while !imports.is_empty() {
+        let leaf = imports.iter().find(|(_, used)| used.iter().all(|u| !imports.contains_key(u)));
+        let Some((leaf, _)) = leaf else { panic!("these import each other: {imports:?}") };
+        let leaf = leaf.clone();
+        imports.remove(&leaf);
+    }
+}
+
+#[test]
+fn the_map_in_lib_names_every_module() {
+    let sources = sources("src");
+    let lib = &sources["lib.rs"];
+    for name in sources.keys().filter(|name| !name.contains('/') && *name != "lib.rs") {
+        let module = name.strip_suffix(".rs").expect("a source");
+        let line = lib.lines().find(|line| {
+            line.starts_with(&format!("mod {module};"))
+                || line.starts_with(&format!("pub mod {module};"))
+        });
+        assert!(line.is_some_and(|line| line.contains("; // ")), "{module} is not in the map");
+    }
+}

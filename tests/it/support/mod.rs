@@ -40,7 +40,10 @@ impl Gate {
         let mut open = self.0.0.lock();
         let deadline = Instant::now() + LONG;
         while !*open {
-            assert!(!self.0.1.wait_until(&mut open, deadline).timed_out(), "the gate stayed closed");
+            assert!(
+                !self.0.1.wait_until(&mut open, deadline).timed_out(),
+                "the gate stayed closed"
+            );
         }
     }
 
@@ -166,6 +169,10 @@ pub(crate) fn finish(pool: &ThreadPoolExecutor) -> PoolStats {
     pool.await_termination(LONG).expect("the pool ends");
     let stats = pool.stats();
     assert_conserved(&stats);
-    assert_eq!((stats.queued, stats.active, stats.idle, stats.pool_size), (0, 0, 0, 0), "{stats:?}");
+    assert_eq!(
+        (stats.queued, stats.active, stats.idle, stats.pool_size),
+        (0, 0, 0, 0),
+        "{stats:?}"
+    );
     stats
 }

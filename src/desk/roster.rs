@@ -1,0 +1,173 @@
+//! Owns the workers at the desk: who is counted, who is idle, who leaves.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+
+use super::Desk;
+use crate::admission::{self, Rest};
+use crate::job::Job;
+use crate::stats::Ends;
+use crate::sync::Arc;
+use crate::wait::{Deadline, Wakes};
+
+/// What an idle worker is sent.
+pub(crate) enum Wake {
+    /// A job to run, already counted as started.
+    Run(Job),
+    /// Something has changed: decide again whether to stay.
+    Look,
+}
+
+/// A worker on the idle stack.
+pub(super) struct Idle {
+    index: usize,
+    since: Instant,
+    /// Takes one `Run` and one `Look` without blocking.
+    mailbox: Sender<Wake>,
+    /// A `Look` is under way.
+    told: bool,
+}
+
+/// Why an idle worker looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Prompt {
+    /// It received a [`Wake::Look`].
+    Told,
+    /// The time that it was to stay is over.
+    TimeOver,
+}
+
+/// What an idle worker does next.
+pub(crate) enum Idling {
+    /// It was chosen for a job, which is in its mailbox, or will be.
+    Chosen,
+    /// It stays until then.
+    Stay(Deadline),
+    /// It has left.
+    Left,
+}
+
+/// A worker that is counted and whose thread is still to be started.
+pub(crate) struct Recruit {
+    pub(crate) index: usize,
+    pub(crate) ends: Arc<Ends>,
+}
+
+impl Desk {
+    pub(super) fn pop_idle(&mut self) -> Option<Sender<Wake>> {
+        self.idle.pop().map(|idle| idle.mailbox)
+    }
+
+    pub(crate) fn recruit(&mut self) -> Recruit {
+        self.last_index += 1;
+        let index = self.last_index;
+        let ends = Arc::new(Ends::default());
+        self.workers.insert(index, Arc::clone(&ends));
+        self.starting += 1;
+        self.threads.expect();
+        self.tally.largest_pool_size = self.tally.largest_pool_size.max(self.workers.len());
+        Recruit { index, ends }
+    }
+
+    /// A submitter holds the job for the worker that it starts.
+    pub(crate) fn bring(&mut self) {
+        self.bringing += 1;
+    }
+
+    pub(crate) fn brought(&mut self) {
+        self.bringing -= 1;
+    }
+
+    /// The thread of a recruit was not started.
+    pub(crate) fn recruit_failed(&mut self, index: usize) -> Wakes {
+        self.starting -= 1;
+        self.workers.remove(&index);
+        self.threads.give_up(index);
+        self.tally.spawn_failures += 1;
+        self.note_change()
+    }
+
+    /// The thread of a recruit takes its first look.
+    pub(crate) fn recruit_arrived(&mut self) {
+        self.starting -= 1;
+    }
+
+    pub(crate) fn is_oversized(&self) -> bool {
+        self.workers.len() > self.settings.max
+    }
+
+    /// A worker that found no job goes on the idle stack, until then, or leaves. `settling` is how
+    /// many handles it has still to tell.
+    pub(crate) fn rest(
+        &mut self,
+        index: usize,
+        settling: usize,
+        mailbox: &Sender<Wake>,
+    ) -> (Option<Deadline>, Wakes) {
+        let since = Instant::now();
+        let Some(until) = self.stays_until(since, Duration::ZERO) else {
+            return (None, self.retire(index, settling));
+        };
+        self.settling += settling;
+        self.idle.push(Idle { index, since, mailbox: mailbox.clone(), told: false });
+        (Some(until), self.note_change())
+    }
+
+    /// An idle worker was told to look, or its time is over.
+    pub(crate) fn look(&mut self, index: usize, prompt: Prompt) -> (Idling, Wakes) {
+        let Some(place) = self.idle.iter().position(|idle| idle.index == index) else {
+            return (Idling::Chosen, Wakes::default());
+        };
+        let since = self.idle[place].since;
+        let Some(until) = self.stays_until(since, since.elapsed()) else {
+            self.idle.remove(place);
+            return (Idling::Left, self.retire(index, 0));
+        };
+        match prompt {
+            Prompt::Told => self.idle[place].told = false,
+            Prompt::TimeOver => {}
+        }
+        (Idling::Stay(until), Wakes::default())
+    }
+
+    /// Until when a worker that has been idle since then stays; none if it leaves.
+    fn stays_until(&self, since: Instant, idle_for: Duration) -> Option<Deadline> {
+        match admission::rest(&self.counts(), self.bringing, idle_for) {
+            Rest::Leave => None,
+            Rest::For(time) => Some(Deadline::since(since, time)),
+            Rest::Forever => Some(Deadline::NEVER),
+        }
+    }
+
+    /// A worker leaves: it takes no further job, and its counts pass to the pool.
+    pub(crate) fn retire(&mut self, index: usize, settling: usize) -> Wakes {
+        self.settling += settling;
+        if let Some(ends) = self.workers.remove(&index) {
+            let (completed, panicked) = ends.get();
+            self.tally.completed += completed;
+            self.tally.panicked += panicked;
+        }
+        self.departing += 1;
+        self.note_change()
+    }
+
+    /// A worker that left has done its last steps.
+    pub(crate) fn departed(&mut self) {
+        self.departing -= 1;
+    }
+
+    /// The handle of a job whose thread already counted as free has been told.
+    pub(crate) fn settled(&mut self, handles: usize) -> Wakes {
+        self.settling -= handles;
+        self.note_idle()
+    }
+
+    /// Tells every idle worker to look.
+    pub(crate) fn tell_idle(&mut self) {
+        for idle in self.idle.iter_mut().filter(|idle| !idle.told) {
+            // There is room: the mailbox holds two, of which one is reserved for a `Look`.
+            idle.told = idle.mailbox.try_send(Wake::Look).is_ok();
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! Owns the one cell that a job and its handle share: the closure, the stage, the result.
+//!
+//! INVARIANT: every change of a stage is made under the cell's lock, by exactly one of those who
+//! want it: the worker that starts the job, its handle that cancels it, a waiter that runs it, or
+//! the drop of a job that nobody started. The settled stages are final.
+//!
+//! A queued job is taken for running, or cancelled, while the lock of the pool that counts it is
+//! held; the cell's lock is the innermost.
+
+use crossbeam_channel::Sender;
+
+use crate::error::{JoinError, Never, Payload, panic_message};
+use crate::interrupt::{self, Core, Interrupt, Node};
+use crate::job::{Ended, Home, Outcome, Pending, Settlement, catch, discard_payload, drop_caught};
+use crate::sync::{Arc, Mutex, Thread};
+
+/// Where a job is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum JobState {
+    /// It has not been started.
+    Pending,
+    /// It is being run, or about to be by the thread that was chosen for it.
+    Running,
+    /// It has returned.
+    Finished,
+    /// It has panicked.
+    Panicked,
+    /// It was cancelled, or dropped, before it was started.
+    Cancelled,
+}
+
+/// What [`JobHandle::cancel`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CancelOutcome {
+    /// The job was pending. It will never run, and its captures have been dropped.
+    Removed,
+    /// The job is running. Its interrupt is set; it ends when it heeds it, and in its own way.
+    Interrupted,
+    /// The job has ended, or was cancelled before.
+    AlreadyFinished,
+}
+
+/// The cell, as the handle sees it.
+pub(crate) trait Settles<T>: Send + Sync {
+    fn cell(&self) -> &Mutex<Cell<T>>;
+    fn cancel(self: Arc<Self>) -> CancelOutcome;
+    /// Runs the job here, if it is pending and this thread is a worker of its pool.
+    fn help(self: Arc<Self>);
+}
+
+/// A job with a handle.
+pub(crate) struct Task<F, T> {
+    interrupt: Core,
+    /// The closure, until it is taken to be run or dropped. Locked inside `cell`'s lock or alone.
+    body: Mutex<Option<F>>,
+    cell: Mutex<Cell<T>>,
+}
+
+pub(crate) struct Cell<T> {
+    stage: Stage<T>,
+    /// The pool that has the job, in its queue or on one of its workers.
+    home: Option<Arc<dyn Home>>,
+    /// The thread that waits in a join.
+    pub(crate) waiter: Option<Thread>,
+    /// Kept to be dropped when the job settles.
+    pub(crate) done: Option<Sender<Never>>,
+    has_handle: bool,
+}
+
+/// | stage | who may change it |
+/// |---|---|
+/// | `Pending` | who starts, cancels or drops the job, whoever is first |
+/// | `Running` | the thread that started it |
+/// | `Ended` | the same, when it tells the handle |
+/// | `Settled` | the handle, by taking the result |
+/// | `Taken` | nobody |
+enum Stage<T> {
+    Pending,
+    Running,
+    Ended(Result<T, JoinError>),
+    Settled(Result<T, JoinError>),
+    Taken(JobState),
+}
+
+impl<T> Cell<T> {
+    pub(crate) fn state(&self) -> JobState {
+        match &self.stage {
+            Stage::Pending => JobState::Pending,
+            Stage::Running | Stage::Ended(_) => JobState::Running,
+            Stage::Settled(Ok(_)) => JobState::Finished,
+            Stage::Settled(Err(JoinError::Panicked(_))) => JobState::Panicked,
+            Stage::Settled(Err(JoinError::Cancelled | JoinError::Interrupted)) => {
+                JobState::Cancelled
+            }
+            Stage::Taken(state) => *state,
+        }
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!(self.stage, Stage::Settled(_) | Stage::Taken(_))
+    }
+
+    /// The handle is dropped: nobody will ask for the result any more.
+    pub(crate) fn let_go(&mut self) -> Unclaimed<T> {
+        self.has_handle = false;
+        Unclaimed { result: self.take(), home: self.home.clone() }
+    }
+
+    /// Takes the result out, if the job has settled.
+    pub(crate) fn take(&mut self) -> Option<Result<T, JoinError>> {
+        if !self.is_settled() {
+            return None;
+        }
+        let state = self.state();
+        match std::mem::replace(&mut self.stage, Stage::Taken(state)) {
+            Stage::Settled(result) => Some(result),
+            Stage::Pending | Stage::Running | Stage::Ended(_) | Stage::Taken(_) => None,
+        }
+    }
+}
+
+/// What is to be done once the cell's lock is released.
+#[must_use]
+struct Told<T> {
+    waiter: Option<Thread>,
+    done: Option<Sender<Never>>,
+    unclaimed: Unclaimed<T>,
+}
+
+impl<T> Told<T> {
+    /// Settles the cell.
+    fn of(cell: &mut Cell<T>, result: Result<T, JoinError>) -> Self {
+        cell.stage = Stage::Settled(result);
+        let result = if cell.has_handle { None } else { cell.take() };
+        let unclaimed = Unclaimed { result, home: cell.home.clone() };
+        Self { waiter: cell.waiter.take(), done: cell.done.take(), unclaimed }
+    }
+
+    fn tell(self) {
+        drop(self.done);
+        if let Some(waiter) = self.waiter {
+            waiter.unpark();
+        }
+        self.unclaimed.release();
+    }
+}
+
+/// A result that nobody will ask for, if there is one.
+#[must_use]
+pub(crate) struct Unclaimed<T> {
+    result: Option<Result<T, JoinError>>,
+    home: Option<Arc<dyn Home>>,
+}
+
+impl<T> Unclaimed<T> {
+    /// Gets rid of it; a panic in it is reported, as is one of its destructor.
+    pub(crate) fn release(self) {
+        match self.result {
+            Some(Ok(value)) => {
+                if let Err(payload) = drop_caught(value) {
+                    report(payload, self.home.as_ref());
+                }
+            }
+            Some(Err(JoinError::Panicked(payload))) => report(payload, self.home.as_ref()),
+            Some(Err(JoinError::Cancelled | JoinError::Interrupted)) | None => {}
+        }
+    }
+}
+
+fn report(payload: Payload, home: Option<&Arc<dyn Home>>) {
+    if let Some(home) = home {
+        home.report_panic(payload);
+    } else {
+        let message = panic_message(&*payload).unwrap_or("(the payload is not a string)");
+        log::error!("a job whose handle is gone panicked: {message}");
+        discard_payload(payload);
+    }
+}
+
+impl<F: Send, T: Send> Node for Task<F, T> {
+    fn core(&self) -> &Core {
+        &self.interrupt
+    }
+}
+
+impl<F, T> Task<F, T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    pub(crate) fn new(f: F) -> Self {
+        let cell =
+            Cell { stage: Stage::Pending, home: None, waiter: None, done: None, has_handle: true };
+        Self { interrupt: Core::default(), body: Mutex::new(Some(f)), cell: Mutex::new(cell) }
+    }
+
+    /// Settles a pending job as cancelled, if `is_due` agrees under the lock.
+    fn cancel_pending(
+        &self,
+        is_due: impl FnOnce(&Cell<T>) -> bool,
+    ) -> Option<(Told<T>, Option<F>)> {
+        let mut cell = self.cell.lock();
+        if !(matches!(cell.stage, Stage::Pending) && is_due(&cell)) {
+            return None;
+        }
+        let told = Told::of(&mut cell, Err(JoinError::Cancelled));
+        Some((told, self.body.lock().take()))
+    }
+
+    /// Tells the handle, then drops the captures; a panic of theirs is reported.
+    fn finish_cancel(told: Told<T>, body: Option<F>) {
+        let home = told.unclaimed.home.clone();
+        told.tell();
+        if let Err(payload) = drop_caught(body) {
+            report(payload, home.as_ref());
+        }
+    }
+
+    fn end(self: Arc<Self>, outcome: Outcome, result: Result<T, JoinError>) -> Ended {
+        self.cell.lock().stage = Stage::Ended(result);
+        Ended { outcome, unclaimed: None, settlement: Some(Settlement(self)) }
+    }
+}
+
+impl<F, T> Pending for Task<F, T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    fn queue(&self, home: Arc<dyn Home>) -> bool {
+        let mut cell = self.cell.lock();
+        let is_pending = matches!(cell.stage, Stage::Pending);
+        if is_pending {
+            cell.home = Some(home);
+        }
+        is_pending
+    }
+
+    fn start(&self) -> bool {
+        let mut cell = self.cell.lock();
+        let is_pending = matches!(cell.stage, Stage::Pending);
+        if is_pending {
+            cell.stage = Stage::Running;
+        }
+        is_pending
+    }
+
+    fn hand_back(&self) -> bool {
+        let mut cell = self.cell.lock();
+        let is_pending = matches!(cell.stage, Stage::Pending);
+        // The pool goes on living: whoever takes the job back holds it.
+        cell.home = None;
+        is_pending
+    }
+
+    fn is_pending(&self) -> bool {
+        matches!(self.cell.lock().stage, Stage::Pending)
+    }
+
+    fn execute(self: Arc<Self>) -> Ended {
+        let body = self.body.lock().take().expect("a job is started once");
+        let entered = interrupt::enter_job(Interrupt::of(Arc::clone(&self) as Arc<dyn Node>));
+        let result = catch(body);
+        drop(entered);
+        match result {
+            Ok(value) => self.end(Outcome::Completed, Ok(value)),
+            Err(payload) => self.end(Outcome::Panicked, Err(JoinError::Panicked(payload))),
+        }
+    }
+
+    fn fail(self: Arc<Self>, payload: Payload) -> Ended {
+        let body = self.body.lock().take();
+        if let Err(payload) = drop_caught(body) {
+            discard_payload(payload);
+        }
+        self.end(Outcome::Panicked, Err(JoinError::Panicked(payload)))
+    }
+
+    fn abandon(&self) {
+        if let Some((told, body)) = self.cancel_pending(|_| true) {
+            told.tell();
+            drop(body);
+        }
+    }
+
+    fn settle(&self) {
+        let told = {
+            let mut cell = self.cell.lock();
+            match std::mem::replace(&mut cell.stage, Stage::Running) {
+                Stage::Ended(result) => Told::of(&mut cell, result),
+                other @ (Stage::Pending | Stage::Running | Stage::Settled(_) | Stage::Taken(_)) => {
+                    cell.stage = other;
+                    return;
+                }
+            }
+        };
+        told.tell();
+    }
+}
+
+impl<F, T> Settles<T> for Task<F, T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    fn cell(&self) -> &Mutex<Cell<T>> {
+        &self.cell
+    }
+
+    fn cancel(self: Arc<Self>) -> CancelOutcome {
+        loop {
+            let home = {
+                let cell = self.cell.lock();
+                match &cell.stage {
+                    Stage::Pending => cell.home.clone(),
+                    Stage::Running | Stage::Ended(_) => break,
+                    Stage::Settled(_) | Stage::Taken(_) => return CancelOutcome::AlreadyFinished,
+                }
+            };
+            let mut cancelled = None;
+            // Under the lock of the pool that counts the job as pending. If the job has moved on
+            // meanwhile, look again.
+            let mut claim = || {
+                cancelled = self.cancel_pending(|cell| match (&cell.home, &home) {
+                    (Some(now), Some(then)) => Arc::ptr_eq(now, then),
+                    (None, None) => true,
+                    (Some(_), None) | (None, Some(_)) => false,
+                });
+                cancelled.is_some()
+            };
+            let is_cancelled = match &home {
+                Some(home) => home.cancel(&mut claim),
+                None => claim(),
+            };
+            if let Some((told, body)) = cancelled.filter(|_| is_cancelled) {
+                Self::finish_cancel(told, body);
+                return CancelOutcome::Removed;
+            }
+        }
+        Interrupt::of(self).interrupt();
+        CancelOutcome::Interrupted
+    }
+
+    fn help(self: Arc<Self>) {
+        let home = {
+            let cell = self.cell.lock();
+            match &cell.stage {
+                Stage::Pending => cell.home.clone(),
+                Stage::Running | Stage::Ended(_) | Stage::Settled(_) | Stage::Taken(_) => None,
+            }
+        };
+        if let Some(home) = home {
+            home.help(&(self as Arc<dyn Pending>));
+        }
+    }
+}
