@@ -54,6 +54,8 @@ pub(crate) struct Desk {
     seen_popped: u64,
     /// Jobs in the queue that need not be run any more, at most; those popped since are among them.
     dead: usize,
+    /// The last worker that was to be started could not be.
+    is_refused: bool,
     pub(crate) tally: Tally,
     pub(crate) threads: Threads,
     pub(crate) room_waiters: VecDeque<Arc<Waiter>>,
@@ -80,6 +82,7 @@ impl Desk {
             removed: 0,
             seen_popped: 0,
             dead: 0,
+            is_refused: false,
             tally: Tally::default(),
             threads: Threads::default(),
             room_waiters: VecDeque::new(),
@@ -215,8 +218,11 @@ impl Desk {
             && self.pending() == 0
     }
 
+    /// Returns whether a job would find room, at least if a worker can be started where one was
+    /// not refused just now.
     pub(crate) fn has_room(&mut self) -> bool {
-        self.decide(Attempt::First) != Decision::Saturated
+        let attempt = if self.is_refused { Attempt::Failed } else { Attempt::First };
+        self.decide(attempt) != Decision::Saturated
     }
 
     /// Something may have become idle.

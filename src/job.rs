@@ -101,8 +101,9 @@ pub(crate) trait Home: Send + Sync {
     /// Calls `claim` under the pool's lock and, if it says that it got the job, counts the job as
     /// cancelled and its place as free.
     fn cancel(&self, claim: &mut dyn FnMut() -> bool) -> bool;
-    /// Runs the job here if it is still pending and this thread is one of the pool's workers.
-    fn help(&self, task: &Arc<dyn Pending>) -> bool;
+    /// If this thread is one of the pool's workers: calls `claim` under the pool's lock and, if it
+    /// says that it got the job, runs the job here.
+    fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool);
     /// Tells whom it concerns of a panic that no handle will receive.
     fn report_panic(&self, payload: Payload);
 }

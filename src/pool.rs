@@ -182,13 +182,11 @@ impl Home for Pool {
         true
     }
 
-    fn help(&self, task: &Arc<dyn Pending>) -> bool {
-        let Some((ends, worker)) = self.this_worker() else {
-            return false;
-        };
+    fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool) {
+        let Some((ends, worker)) = self.this_worker() else { return };
         let mut desk = self.desk.lock();
-        if !task.start() {
-            return false;
+        if !claim() {
+            return;
         }
         desk.tally.started += 1;
         let sweep = desk.drop_out();
@@ -202,7 +200,6 @@ impl Home for Pool {
         drop(frame);
         ends.note(outcome);
         drop(settlement);
-        true
     }
 
     fn report_panic(&self, payload: Payload) {

@@ -83,15 +83,15 @@ impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.reason {
             RejectReason::Saturated => {
-                "job rejected: the queue is full and all threads are busy; try later or set a \
-                 rejection policy"
+                "no room for the job: all threads are busy, and as many jobs are queued as may be; \
+                 try later, or set a rejection policy"
             }
-            RejectReason::Shutdown => "job rejected: the pool is shut down",
-            RejectReason::TimedOut => "job rejected: no room in the queue within the time given",
+            RejectReason::Shutdown => "the pool is shut down and takes no more jobs",
+            RejectReason::TimedOut => "no room for the job within the time given",
             RejectReason::SpawnFailed => {
-                "job rejected: no worker thread could be started; see the log for the reason"
+                "no worker thread could be started for the job; the log has the reason"
             }
-            RejectReason::Interrupted => "job rejected: interrupted while waiting for room",
+            RejectReason::Interrupted => "interrupted while waiting for room for the job",
         })
     }
 }

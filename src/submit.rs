@@ -197,7 +197,7 @@ impl Pool {
             let mut dead = Vec::new();
             let mut outbox = self.outbox.lock();
             let mut desk = self.desk.lock();
-            if desk.decide(Attempt::First) != Decision::Saturated {
+            if desk.has_room() {
                 continue;
             }
             let Some(oldest) = desk.take_oldest(&mut outbox, &mut dead) else {

@@ -30,7 +30,7 @@ pub enum JobState {
     Cancelled,
 }
 
-/// What [`JobHandle::cancel`] did.
+/// What [`JobHandle::cancel`](crate::JobHandle::cancel) did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CancelOutcome {
@@ -351,8 +351,16 @@ where
                 Stage::Running | Stage::Ended(_) | Stage::Settled(_) | Stage::Taken(_) => None,
             }
         };
-        if let Some(home) = home {
-            home.help(&(self as Arc<dyn Pending>));
-        }
+        let Some(home) = home else { return };
+        let mut claim = || {
+            let mut cell = self.cell.lock();
+            let is_there = cell.home.as_ref().is_some_and(|now| Arc::ptr_eq(now, &home));
+            let is_pending = is_there && matches!(cell.stage, Stage::Pending);
+            if is_pending {
+                cell.stage = Stage::Running;
+            }
+            is_pending
+        };
+        home.help(&(Arc::clone(&self) as Arc<dyn Pending>), &mut claim);
     }
 }

@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
-use std::thread::{Builder as ThreadBuilder, JoinHandle};
+use std::thread::{Builder as ThreadBuilder, JoinHandle, ThreadId};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
@@ -64,12 +64,13 @@ thread_local! {
 struct LastStep {
     pool: Arc<Pool>,
     index: usize,
+    thread: ThreadId,
 }
 
 impl Drop for LastStep {
     fn drop(&mut self) {
         let mut desk = self.pool.desk.lock();
-        desk.threads.ended(self.index, thread::current().id());
+        desk.threads.ended(self.index, self.thread);
         let mut wakes = Wakes::default();
         wakes.add(std::mem::take(&mut desk.end_waiters));
         drop(desk);
@@ -157,7 +158,8 @@ impl WorkerThread {
         // ORDERING: pairs with the load in `start`.
         self.fate.runs.store(true, Ordering::Release);
         let pool = Arc::clone(&self.pool);
-        let last_step = LastStep { pool: Arc::clone(&pool), index: self.worker.index };
+        let thread = thread::current().id();
+        let last_step = LastStep { pool: Arc::clone(&pool), index: self.worker.index, thread };
         LAST_STEPS.with_borrow_mut(|steps| steps.push(last_step));
         let _role = pool.enter(Some((Arc::clone(&self.ends), self.worker.clone())));
         let _frame = interrupt::enter_pool(&pool.stop);

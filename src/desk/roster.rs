@@ -85,12 +85,14 @@ impl Desk {
         self.workers.remove(&index);
         self.threads.give_up(index);
         self.tally.spawn_failures += 1;
+        self.is_refused = true;
         self.note_change()
     }
 
     /// The thread of a recruit takes its first look.
     pub(crate) fn recruit_arrived(&mut self) {
         self.starting -= 1;
+        self.is_refused = false;
     }
 
     pub(crate) fn is_oversized(&self) -> bool {
