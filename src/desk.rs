@@ -125,7 +125,12 @@ impl Desk {
     /// workers write to, so it is read only where the last one seen does not let the job in.
     pub(crate) fn decide(&mut self, attempt: Attempt) -> Decision {
         let decision = admission::admit(&self.counts(), attempt);
-        if matches!(decision, Decision::Enqueue) && self.starting == 0 {
+        let is_exact = match decision {
+            Decision::HandOff | Decision::HandOffAndStart | Decision::Refused => true,
+            Decision::Enqueue => self.starting == 0,
+            Decision::Start | Decision::Saturated | Decision::Unstaffed => false,
+        };
+        if is_exact {
             return decision;
         }
         self.pending();
@@ -166,6 +171,12 @@ impl Desk {
         self.settling += 1;
     }
 
+    /// A pending job was cancelled; its handle and its captures are still to be seen to.
+    pub(crate) fn cancelled(&mut self) -> Sweep {
+        self.settling += 1;
+        self.drop_out()
+    }
+
     /// A pending job was cancelled or taken by a waiter; its place is free, though the job itself
     /// is still in the queue. Returns whether it is time to sweep the queue.
     pub(crate) fn drop_out(&mut self) -> Sweep {
@@ -179,15 +190,17 @@ impl Desk {
         }
     }
 
-    /// Takes the oldest pending job out, unless a starting worker is about to run it.
-    pub(crate) fn take_oldest(&mut self, outbox: &mut Outbox, dead: &mut Vec<Job>) -> Option<Job> {
+    /// Takes out the oldest pending job but for those that starting workers are to run.
+    pub(crate) fn take_oldest(&mut self, outbox: &mut Outbox) -> Option<Job> {
         if self.pending() <= self.starting {
             return None;
         }
-        let oldest = outbox.take_back(dead).or_else(|| {
-            std::mem::swap(&mut outbox.jobs, &mut self.inbox);
-            outbox.take_back(dead)
-        })?;
+        let mut ahead = self.starting;
+        let oldest =
+            outbox.jobs.remove_live(&mut ahead).or_else(|| self.inbox.remove_live(&mut ahead))?;
+        if let Some(task) = oldest.pending() {
+            task.hand_back();
+        }
         self.removed += 1;
         Some(oldest)
     }
@@ -245,6 +258,13 @@ impl Desk {
     pub(crate) fn note_upheaval(&mut self) -> Wakes {
         let mut wakes = self.note_idle();
         wakes.add(self.room_waiters.drain(..));
+        wakes
+    }
+
+    /// Something has happened that the end of the pool waits for.
+    pub(crate) fn note_end(&mut self) -> Wakes {
+        let mut wakes = Wakes::default();
+        wakes.add(self.end_waiters.drain(..));
         wakes
     }
 

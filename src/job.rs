@@ -99,8 +99,10 @@ pub(crate) trait Pending: Send + Sync {
 /// What a pending job's handle may ask of the pool that queues the job.
 pub(crate) trait Home: Send + Sync {
     /// Calls `claim` under the pool's lock and, if it says that it got the job, counts the job as
-    /// cancelled and its place as free.
+    /// cancelled and its place as free; to be followed by `settled`.
     fn cancel(&self, claim: &mut dyn FnMut() -> bool) -> bool;
+    /// The handle of a job that was cancelled has been told, and its captures are dropped.
+    fn settled(&self);
     /// If this thread is one of the pool's workers: calls `claim` under the pool's lock and, if it
     /// says that it got the job, runs the job here.
     fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool);
@@ -124,6 +126,8 @@ pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
     /// A panic that nobody else will hear of.
     pub(crate) unclaimed: Option<Payload>,
+    /// A panic of the destructor of captures that were not run.
+    pub(crate) stray: Option<Payload>,
     pub(crate) settlement: Option<Settlement>,
 }
 
@@ -162,7 +166,7 @@ impl<F: FnOnce() + Send + 'static> Body for Plain<F> {
             Ok(()) => (Outcome::Completed, None),
             Err(payload) => (Outcome::Panicked, Some(payload)),
         };
-        Ended { outcome, unclaimed, settlement: None }
+        Ended { outcome, unclaimed, stray: None, settlement: None }
     }
 }
 
@@ -266,10 +270,8 @@ impl Job {
         if let Some(task) = self.pending().map(Arc::clone) {
             return task.fail(payload);
         }
-        if let Err(again) = drop_caught(self) {
-            discard_payload(again);
-        }
-        Ended { outcome: Outcome::Panicked, unclaimed: Some(payload), settlement: None }
+        let stray = drop_caught(self).err();
+        Ended { outcome: Outcome::Panicked, unclaimed: Some(payload), stray, settlement: None }
     }
 
     fn of<B: Body>(body: B) -> Self {

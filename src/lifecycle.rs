@@ -104,7 +104,7 @@ impl Pool {
         let mut desk = self.desk.lock();
         desk.phase = Phase::Terminated;
         let mut wakes = desk.note_upheaval();
-        wakes.add(std::mem::take(&mut desk.end_waiters));
+        wakes.append(desk.note_end());
         drop(desk);
         log::debug!("pool {}: has ended", self.name);
         wakes.wake();

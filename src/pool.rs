@@ -16,7 +16,6 @@ use crate::rejection::RejectionPolicy;
 use crate::settings::Settings;
 use crate::stats::{Ends, PoolStats};
 use crate::sync::{Arc, Mutex};
-use crate::wait::Wakes;
 use crate::worker::ThreadMaker;
 
 /// A pool, shared by its owner, its handles, its workers and the handles of its jobs.
@@ -44,12 +43,17 @@ thread_local! {
 }
 
 /// Ends a role when dropped.
-pub(crate) struct RoleGuard;
+pub(crate) struct RoleGuard {
+    /// False in a thread-local's destructor that runs after this thread's roles are gone.
+    has_role: bool,
+}
 
 impl Drop for RoleGuard {
     fn drop(&mut self) {
-        let ended = ROLES.with_borrow_mut(Vec::pop);
-        drop(ended);
+        if self.has_role {
+            let ended = ROLES.try_with(|roles| roles.borrow_mut().pop());
+            drop(ended);
+        }
     }
 }
 
@@ -93,8 +97,9 @@ impl Pool {
     // Who this thread is.
 
     pub(crate) fn enter(&self, worker: Option<(Arc<Ends>, Worker)>) -> RoleGuard {
-        ROLES.with_borrow_mut(|roles| roles.push(Role { pool: self, worker }));
-        RoleGuard
+        let role = Role { pool: self, worker };
+        let has_role = ROLES.try_with(|roles| roles.borrow_mut().push(role)).is_ok();
+        RoleGuard { has_role }
     }
 
     /// Returns whether this thread runs a job or a hook of this pool.
@@ -116,10 +121,9 @@ impl Pool {
 
     /// Starts the thread of a recruit, with no lock held.
     pub(crate) fn start(self: &Arc<Self>, recruit: Recruit) -> io::Result<()> {
-        let result = self.threads.start(self, recruit);
-        self.join_gone();
-        if let Err(error) = &result {
-            log::error!("pool {}: could not start a worker thread: {error}", self.name);
+        let result = self.launch(recruit);
+        if result.is_err() {
+            self.rescue();
         }
         result
     }
@@ -134,9 +138,18 @@ impl Pool {
         let recruit = desk.recruit();
         let pending = desk.pending();
         drop(desk);
-        if self.start(recruit).is_err() {
+        if self.launch(recruit).is_err() {
             log::error!("pool {}: {pending} jobs are pending and there is no worker", self.name);
         }
+    }
+
+    fn launch(self: &Arc<Self>, recruit: Recruit) -> io::Result<()> {
+        let result = self.threads.start(self, recruit);
+        self.join_gone();
+        if let Err(error) = &result {
+            log::error!("pool {}: could not start a worker thread: {error}", self.name);
+        }
+        result
     }
 
     /// Joins the threads that have ended.
@@ -157,10 +170,8 @@ impl Pool {
         }
         let mut desk = self.desk.lock();
         desk.threads.joined(count);
-        let waiters = std::mem::take(&mut desk.end_waiters);
+        let wakes = desk.note_end();
         drop(desk);
-        let mut wakes = Wakes::default();
-        wakes.add(waiters);
         wakes.wake();
     }
 }
@@ -172,20 +183,23 @@ impl Home for Pool {
             return false;
         }
         desk.tally.cancelled += 1;
-        let sweep = desk.drop_out();
+        let sweep = desk.cancelled();
         let wakes = desk.note_change();
-        let tidy = desk.try_tidy();
         drop(desk);
         wakes.wake();
-        self.tidy(tidy);
         self.sweep(sweep);
         true
+    }
+
+    fn settled(&self) {
+        Pool::settled(self, 1);
     }
 
     fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool) {
         let Some((ends, worker)) = self.this_worker() else { return };
         let mut desk = self.desk.lock();
-        if !claim() {
+        // A worker that has left has had its counts taken over, and counts no more.
+        if !(desk.employs(worker.index) && claim()) {
             return;
         }
         desk.tally.started += 1;
@@ -219,6 +233,9 @@ impl Pool {
         }
         if let Some(payload) = ended.unclaimed {
             self.hooks.panicked(&self.name, "a job", payload);
+        }
+        if let Some(payload) = ended.stray {
+            self.hooks.panicked(&self.name, "a dropped job's destructor", payload);
         }
         interrupt::end_job();
         (ended.outcome, ended.settlement)

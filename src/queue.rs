@@ -54,6 +54,26 @@ impl Fifo {
         Some(entry.job)
     }
 
+    /// Takes out the oldest job that is still to be run but for the first `ahead`, and counts those
+    /// down.
+    pub(crate) fn remove_live(&mut self, ahead: &mut usize) -> Option<Job> {
+        for at in 0..self.blocks.len() {
+            let place = self.blocks[at].iter().position(|entry| {
+                let is_live = entry.job.is_live();
+                let is_found = is_live && *ahead == 0;
+                *ahead -= usize::from(is_live && !is_found);
+                is_found
+            });
+            if let Some(entry) = place.and_then(|place| self.blocks[at].remove(place)) {
+                if self.blocks[at].is_empty() {
+                    self.blocks.remove(at);
+                }
+                return Some(entry.job);
+            }
+        }
+        None
+    }
+
     /// Since when the oldest job that is still to be run has been waiting.
     pub(crate) fn oldest(&self) -> Option<Instant> {
         self.blocks.iter().flatten().find(|entry| entry.job.is_live()).map(|entry| entry.since)

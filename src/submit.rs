@@ -89,11 +89,7 @@ impl Pool {
                 }
                 Decision::Saturated => return Err(Rejected::new(job, RejectReason::Saturated)),
                 Decision::Refused => return Err(Rejected::new(job, RejectReason::Shutdown)),
-                Decision::Unstaffed => {
-                    drop(desk);
-                    self.rescue();
-                    return Err(Rejected::new(job, RejectReason::SpawnFailed));
-                }
+                Decision::Unstaffed => return Err(Rejected::new(job, RejectReason::SpawnFailed)),
             }
         }
     }
@@ -121,22 +117,27 @@ impl Pool {
         if self.take_in(&job) {
             desk.enqueue(job, since);
         } else {
-            desk.tally.cancel_new();
-            drop(desk);
-            drop(job);
+            Self::leave_out(desk, job);
         }
     }
 
     fn hand_off(self: &Arc<Self>, mut desk: MutexGuard<'_, Desk>, job: Job) {
         if !(self.take_in(&job) && job.start()) {
-            desk.tally.cancel_new();
-            drop(desk);
-            drop(job);
+            Self::leave_out(desk, job);
             return;
         }
         let mailbox = desk.choose_idle().expect("decided under this lock that one is idle");
         drop(desk);
         send(&mailbox, job);
+    }
+
+    /// A job that its handle cancelled before it came here; the room it was woken for is another's.
+    fn leave_out(mut desk: MutexGuard<'_, Desk>, job: Job) {
+        desk.tally.cancel_new();
+        let wakes = desk.note_change();
+        drop(desk);
+        wakes.wake();
+        drop(job);
     }
 
     /// Makes this pool the job's home; false if its handle has cancelled it.
@@ -194,13 +195,12 @@ impl Pool {
                 }
                 other => return other,
             }
-            let mut dead = Vec::new();
             let mut outbox = self.outbox.lock();
             let mut desk = self.desk.lock();
             if desk.has_room() {
                 continue;
             }
-            let Some(oldest) = desk.take_oldest(&mut outbox, &mut dead) else {
+            let Some(oldest) = desk.take_oldest(&mut outbox) else {
                 return Err(Rejected::new(job, RejectReason::Saturated));
             };
             desk.tally.discarded += 1;
@@ -212,15 +212,16 @@ impl Pool {
     }
 
     pub(crate) fn take_oldest(&self) -> Option<Job> {
-        let mut dead = Vec::new();
         let mut outbox = self.outbox.lock();
         let mut desk = self.desk.lock();
-        let oldest = desk.take_oldest(&mut outbox, &mut dead)?;
+        let oldest = desk.take_oldest(&mut outbox)?;
         desk.tally.handed_back += 1;
         let wakes = desk.note_change();
+        let tidy = desk.try_tidy();
         drop(desk);
         drop(outbox);
         wakes.wake();
+        self.tidy(tidy);
         Some(oldest)
     }
 
@@ -232,9 +233,7 @@ impl Pool {
             return Err(Rejected::new(job, RejectReason::Shutdown));
         }
         if !(self.take_in(&job) && job.start()) {
-            desk.tally.cancel_new();
-            drop(desk);
-            drop(job);
+            Self::leave_out(desk, job);
             return Ok(());
         }
         desk.caller_starts();
@@ -250,7 +249,6 @@ impl Pool {
         let worker = Worker { index: 0, pool: Arc::clone(&self.name) };
         let (outcome, settlement) = self.run(&worker, job);
         drop(frame);
-        drop(role);
         let mut desk = self.desk.lock();
         desk.tally.end(outcome);
         desk.caller_ends();
@@ -258,6 +256,7 @@ impl Pool {
         drop(desk);
         wakes.wake();
         drop(settlement);
+        drop(role);
         self.settled(1);
     }
 

@@ -105,7 +105,9 @@ impl<T> Cell<T> {
     /// The handle is dropped: nobody will ask for the result any more.
     pub(crate) fn let_go(&mut self) -> Unclaimed<T> {
         self.has_handle = false;
-        Unclaimed { result: self.take(), home: self.home.clone() }
+        // Of no more use to it once it has settled.
+        let home = if self.is_settled() { self.home.take() } else { None };
+        Unclaimed { result: self.take(), home }
     }
 
     /// Takes the result out, if the job has settled.
@@ -133,8 +135,12 @@ impl<T> Told<T> {
     /// Settles the cell.
     fn of(cell: &mut Cell<T>, result: Result<T, JoinError>) -> Self {
         cell.stage = Stage::Settled(result);
-        let result = if cell.has_handle { None } else { cell.take() };
-        let unclaimed = Unclaimed { result, home: cell.home.clone() };
+        let unclaimed = if cell.has_handle {
+            Unclaimed { result: None, home: cell.home.clone() }
+        } else {
+            // The pool is of no more use to the cell, which others may keep as an interrupt.
+            Unclaimed { result: cell.take(), home: cell.home.take() }
+        };
         Self { waiter: cell.waiter.take(), done: cell.done.take(), unclaimed }
     }
 
@@ -219,8 +225,22 @@ where
     }
 
     fn end(self: Arc<Self>, outcome: Outcome, result: Result<T, JoinError>) -> Ended {
-        self.cell.lock().stage = Stage::Ended(result);
-        Ended { outcome, unclaimed: None, settlement: Some(Settlement(self)) }
+        let mut cell = self.cell.lock();
+        let unclaimed = if cell.has_handle {
+            cell.stage = Stage::Ended(result);
+            drop(cell);
+            None
+        } else {
+            // Nobody will ask for it: dropped while this thread still counts as busy.
+            cell.stage = Stage::Ended(Err(JoinError::Cancelled));
+            drop(cell);
+            match result {
+                Ok(value) => drop_caught(value).err(),
+                Err(JoinError::Panicked(payload)) => Some(payload),
+                Err(JoinError::Cancelled | JoinError::Interrupted) => None,
+            }
+        };
+        Ended { outcome, unclaimed, stray: None, settlement: Some(Settlement(self)) }
     }
 }
 
@@ -272,10 +292,9 @@ where
 
     fn fail(self: Arc<Self>, payload: Payload) -> Ended {
         let body = self.body.lock().take();
-        if let Err(payload) = drop_caught(body) {
-            discard_payload(payload);
-        }
-        self.end(Outcome::Panicked, Err(JoinError::Panicked(payload)))
+        let stray = drop_caught(body).err();
+        let ended = self.end(Outcome::Panicked, Err(JoinError::Panicked(payload)));
+        Ended { stray, ..ended }
     }
 
     fn abandon(&self) {
@@ -336,6 +355,9 @@ where
             };
             if let Some((told, body)) = cancelled.filter(|_| is_cancelled) {
                 Self::finish_cancel(told, body);
+                if let Some(home) = &home {
+                    home.settled();
+                }
                 return CancelOutcome::Removed;
             }
         }

@@ -19,6 +19,8 @@ pub(crate) struct Threads {
     early: HashMap<usize, ThreadId>,
     /// Threads whose factory kept the handle, or gave none.
     handleless: HashSet<usize>,
+    /// Threads that were not started, and whose factory has not returned.
+    given_up: HashSet<usize>,
     gone: Vec<Gone>,
 }
 
@@ -48,29 +50,28 @@ impl Threads {
         self.owed += 1;
     }
 
-    /// It was not.
+    /// It was not, though its factory may still say so.
     pub(crate) fn give_up(&mut self, index: usize) {
         self.owed -= 1;
-        self.running.remove(&index);
-        self.handleless.remove(&index);
-    }
-
-    /// The factory returned its handle.
-    pub(crate) fn started(&mut self, index: usize, handle: JoinHandle<()>) {
-        match self.early.remove(&index) {
-            Some(ran_on) => self.gone.push(Gone { handle, ran_on }),
-            None => {
-                self.running.insert(index, handle);
-            }
+        if self.running.remove(&index).is_none() && !self.handleless.remove(&index) {
+            self.given_up.insert(index);
         }
     }
 
-    /// The factory returned no handle of a thread that runs all the same.
-    pub(crate) fn started_without_handle(&mut self, index: usize) {
-        if self.early.remove(&index).is_some() {
-            self.owed -= 1;
-        } else {
-            self.handleless.insert(index);
+    /// The factory has returned, with the thread's handle or without.
+    pub(crate) fn made(&mut self, index: usize, handle: Option<JoinHandle<()>>) {
+        if self.given_up.remove(&index) {
+            return;
+        }
+        match (handle, self.early.remove(&index)) {
+            (Some(handle), Some(ran_on)) => self.gone.push(Gone { handle, ran_on }),
+            (Some(handle), None) => {
+                self.running.insert(index, handle);
+            }
+            (None, Some(_)) => self.owed -= 1,
+            (None, None) => {
+                self.handleless.insert(index);
+            }
         }
     }
 

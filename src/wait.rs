@@ -112,6 +112,10 @@ impl Wakes {
         self.0.extend(waiters);
     }
 
+    pub(crate) fn append(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     pub(crate) fn wake(self) {
         self.0.iter().for_each(|waiter| waiter.wake());
     }

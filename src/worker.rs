@@ -20,7 +20,7 @@ use crate::pool::Pool;
 use crate::queue::Outbox;
 use crate::stats::Ends;
 use crate::sync::{Arc, AtomicBool, MutexGuard, Ordering, thread};
-use crate::wait::{Deadline, Wakes};
+use crate::wait::Deadline;
 
 type Factory = Box<dyn Fn(WorkerThread) -> io::Result<JoinHandle<()>> + Send + Sync>;
 type Namer = Box<dyn Fn(usize) -> String + Send + Sync>;
@@ -71,8 +71,7 @@ impl Drop for LastStep {
     fn drop(&mut self) {
         let mut desk = self.pool.desk.lock();
         desk.threads.ended(self.index, self.thread);
-        let mut wakes = Wakes::default();
-        wakes.add(std::mem::take(&mut desk.end_waiters));
+        let wakes = desk.note_end();
         drop(desk);
         wakes.wake();
     }
@@ -110,20 +109,25 @@ impl ThreadMaker {
             discard_payload(payload);
             Err(error)
         });
-        // ORDERING: pairs with the stores of `run` and `drop`.
-        let is_lost = fate.is_lost.load(Ordering::Acquire);
-        match made {
-            Ok(_) if is_lost => Err(io::Error::other("the thread factory did not run the worker")),
-            Ok(handle) => {
-                pool.desk.lock().threads.started(index, handle);
-                Ok(())
-            }
-            Err(error) if is_lost => Err(error),
-            Err(error) => {
-                // The factory has kept the worker, and may have run it all the same.
-                pool.desk.lock().threads.started_without_handle(index);
-                if fate.runs.load(Ordering::Acquire) { Ok(()) } else { Err(error) }
-            }
+        let (handle, error) = match made {
+            Ok(handle) => (Some(handle), None),
+            Err(error) => (None, Some(error)),
+        };
+        let mut desk = pool.desk.lock();
+        desk.threads.made(index, handle);
+        // The end of a thread without a handle is noted here if it came first.
+        let wakes = desk.note_end();
+        drop(desk);
+        wakes.wake();
+        // ORDERING: pairs with the stores in `run` and `drop`.
+        if fate.is_lost.load(Ordering::Acquire) {
+            let silent = || io::Error::other("the thread factory did not run the worker");
+            return Err(error.unwrap_or_else(silent));
+        }
+        match error {
+            // Whatever it says, it has run the worker, or may still do so.
+            Some(error) if !fate.runs.load(Ordering::Acquire) => Err(error),
+            Some(_) | None => Ok(()),
         }
     }
 }
@@ -161,13 +165,17 @@ impl WorkerThread {
         let thread = thread::current().id();
         let last_step = LastStep { pool: Arc::clone(&pool), index: self.worker.index, thread };
         LAST_STEPS.with_borrow_mut(|steps| steps.push(last_step));
-        let _role = pool.enter(Some((Arc::clone(&self.ends), self.worker.clone())));
+        let role = pool.enter(Some((Arc::clone(&self.ends), self.worker.clone())));
         let _frame = interrupt::enter_pool(&pool.stop);
         log::trace!("pool {}: worker {} starts", pool.name, self.worker.index);
         pool.hooks.thread_started(&self.worker);
         let (mailbox, mail) = bounded(2);
         Shift { pool: &pool, worker: &self.worker, ends: &self.ends, mailbox, mail }.work();
+        // It has left: what it still runs is not counted by it.
+        drop(role);
+        let role = pool.enter(None);
         pool.hooks.thread_stops(&self.worker);
+        drop(role);
         log::trace!("pool {}: worker {} stops", pool.name, self.worker.index);
         let mut desk = pool.desk.lock();
         desk.departed();
@@ -186,12 +194,17 @@ impl Drop for WorkerThread {
         // ORDERING: pairs with the load in `start`.
         self.fate.is_lost.store(true, Ordering::Release);
         let mut desk = self.pool.desk.lock();
-        let mut wakes = desk.recruit_failed(self.worker.index);
+        // Who asked for this worker, if still there, sees to the jobs that relied on it. Otherwise
+        // one more try, unless this was it.
+        let tries_again = !IN_FACTORY.get() && !desk.is_refused();
+        let wakes = desk.recruit_failed(self.worker.index);
         let tidy = desk.try_tidy();
-        wakes.add(std::mem::take(&mut desk.end_waiters));
         drop(desk);
         wakes.wake();
         self.pool.tidy(tidy);
+        if tries_again {
+            self.pool.rescue();
+        }
     }
 }
 

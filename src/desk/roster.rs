@@ -86,7 +86,22 @@ impl Desk {
         self.threads.give_up(index);
         self.tally.spawn_failures += 1;
         self.is_refused = true;
-        self.note_change()
+        // Who waits for room would be refused too, and wake the next. But where no worker is left,
+        // nobody else would wake them.
+        let mut wakes =
+            if self.workers.is_empty() { self.note_upheaval() } else { self.note_idle() };
+        wakes.append(self.note_end());
+        wakes
+    }
+
+    /// Returns whether the last worker that was to be started could not be.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.is_refused
+    }
+
+    /// Returns whether a worker has not left.
+    pub(crate) fn employs(&self, index: usize) -> bool {
+        self.workers.contains_key(&index)
     }
 
     /// The thread of a recruit takes its first look.

@@ -1,6 +1,6 @@
 //! Owns the interrupt of the job that a thread runs, and the functions that act on it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -11,37 +11,61 @@ use super::{Interrupt, Interrupted, RecvError, RecvTimeoutError, SendError};
 use crate::error::Never;
 use crate::sync::thread;
 
-/// What the free functions act on.
-#[derive(Default)]
+/// What the free functions act on: the last of a thread's frames.
 struct Frame {
+    id: u64,
+    kind: Kind,
     /// The pool's request that all its jobs stop.
     stop: Option<Interrupt>,
-    /// The running job's own; made when first asked for.
+    /// The interrupt itself; that of a job without a handle is made when first asked for.
     own: Option<Interrupt>,
 }
 
-thread_local! {
-    static FRAME: RefCell<Frame> = const { RefCell::new(Frame { stop: None, own: None }) };
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The thread runs a pool's jobs.
+    Pool,
+    /// It runs a job with an interrupt of its own.
+    Job,
+    /// The user entered an interrupt.
+    User,
 }
 
-/// Brings back the [current](current) interrupt that [`Interrupt::enter`] replaced when dropped.
+thread_local! {
+    static FRAMES: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+    static LAST_ID: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Brings back the [current](current()) interrupt that [`Interrupt::enter`] replaced when dropped.
+///
+/// Guards may be dropped in any order; the last one entered that is left counts.
 #[must_use = "dropping the guard brings the previous interrupt back"]
 pub struct Entered {
-    before: Frame,
-    /// The frame is this thread's.
+    /// None in a destructor that runs after this thread's frames are gone.
+    id: Option<u64>,
+    /// The frames are this thread's.
     not_send: PhantomData<*mut ()>,
 }
 
 impl Entered {
-    fn new(frame: Frame) -> Self {
-        Self { before: FRAME.replace(frame), not_send: PhantomData }
+    fn new(kind: Kind, stop: Option<Interrupt>, own: Option<Interrupt>) -> Self {
+        let id = LAST_ID.get() + 1;
+        LAST_ID.set(id);
+        let frame = Frame { id, kind, stop, own };
+        let entered = FRAMES.try_with(|frames| frames.borrow_mut().push(frame)).is_ok();
+        Self { id: entered.then_some(id), not_send: PhantomData }
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let ended = FRAME.replace(std::mem::take(&mut self.before));
-        drop(ended);
+        let Some(id) = self.id else { return };
+        let left = FRAMES.try_with(|frames| {
+            let mut frames = frames.borrow_mut();
+            let place = frames.iter().rposition(|frame| frame.id == id)?;
+            Some(frames.remove(place))
+        });
+        drop(left);
     }
 }
 
@@ -53,38 +77,48 @@ impl fmt::Debug for Entered {
 
 /// Makes `own` the current interrupt, in the place of the running job's and its pool's.
 pub(super) fn enter(own: Interrupt) -> Entered {
-    Entered::new(Frame { stop: None, own: Some(own) })
+    Entered::new(Kind::User, None, Some(own))
 }
 
 /// Lets this thread run jobs that `stop` interrupts, each under an interrupt of its own.
 pub(crate) fn enter_pool(stop: &Interrupt) -> Entered {
-    Entered::new(Frame { stop: Some(stop.clone()), own: None })
+    Entered::new(Kind::Pool, Some(stop.clone()), None)
 }
 
 /// Makes `own` the interrupt of the job that this thread begins.
 pub(crate) fn enter_job(own: Interrupt) -> Entered {
-    let stop = FRAME.with_borrow(|frame| frame.stop.clone());
-    Entered::new(Frame { stop, own: Some(own) })
+    let stop = FRAMES.try_with(|frames| frames.borrow().last().and_then(|top| top.stop.clone()));
+    Entered::new(Kind::Job, stop.ok().flatten(), Some(own))
 }
 
-/// Forgets the interrupt of a job that ended, so that the next one has another.
+/// Forgets the interrupt of a job that ended, so that the next one has another, and what the job
+/// entered and did not leave.
 pub(crate) fn end_job() {
-    let ended = FRAME.with_borrow_mut(|frame| frame.own.take());
+    let ended = FRAMES.try_with(|frames| {
+        let mut frames = frames.borrow_mut();
+        let base = frames.iter().rposition(|frame| frame.kind == Kind::Pool)?;
+        let left = frames.split_off(base + 1);
+        Some((left, frames[base].own.take()))
+    });
     drop(ended);
 }
 
 /// Returns the interrupt of the job that this thread runs, or none outside a job.
 pub fn current() -> Option<Interrupt> {
-    let (own, stop) = FRAME
-        .try_with(|frame| {
-            let frame = frame.borrow();
-            (frame.own.clone(), frame.stop.clone())
+    let (own, stop) = FRAMES
+        .try_with(|frames| {
+            let frames = frames.borrow();
+            frames.last().map(|top| (top.own.clone(), top.stop.clone()))
         })
-        .ok()?;
+        .ok()??;
     let Some(stop) = stop else { return own };
     let own = own.unwrap_or_else(|| {
         let own = Interrupt::new();
-        FRAME.with_borrow_mut(|frame| frame.own = Some(own.clone()));
+        FRAMES.with_borrow_mut(|frames| {
+            if let Some(top) = frames.last_mut() {
+                top.own = Some(own.clone());
+            }
+        });
         own
     });
     // Linked only now: a job that never waits costs the pool's request nothing.
@@ -94,10 +128,11 @@ pub fn current() -> Option<Interrupt> {
 
 /// Returns whether the current job was asked to stop; false outside a job.
 pub fn is_interrupted() -> bool {
-    FRAME
-        .try_with(|frame| {
-            let frame = frame.borrow();
-            [&frame.own, &frame.stop].into_iter().flatten().any(Interrupt::is_interrupted)
+    FRAMES
+        .try_with(|frames| {
+            frames.borrow().last().is_some_and(|top| {
+                [&top.own, &top.stop].into_iter().flatten().any(Interrupt::is_interrupted)
+            })
         })
         .unwrap_or(false)
 }
