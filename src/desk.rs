@@ -59,7 +59,10 @@ pub(crate) struct Desk {
     pub(crate) tally: Tally,
     pub(crate) threads: Threads,
     pub(crate) room_waiters: VecDeque<Arc<Waiter>>,
+    /// Waiting for a pause.
     pub(crate) idle_waiters: Vec<Arc<Waiter>>,
+    /// The pause was there; waiting for the handles that were still to be told then.
+    paused_waiters: Vec<Arc<Waiter>>,
     pub(crate) end_waiters: Vec<Arc<Waiter>>,
 }
 
@@ -87,6 +90,7 @@ impl Desk {
             threads: Threads::default(),
             room_waiters: VecDeque::new(),
             idle_waiters: Vec::new(),
+            paused_waiters: Vec::new(),
             end_waiters: Vec::new(),
         }
     }
@@ -223,12 +227,14 @@ impl Desk {
 
     // Waiting for something to change.
 
+    /// Returns whether nothing is queued or running.
+    fn pauses(&mut self) -> bool {
+        self.idle.len() == self.workers.len() && self.callers == 0 && self.pending() == 0
+    }
+
     /// Returns whether nothing is queued or running, and every handle has been told.
     pub(crate) fn is_idle(&mut self) -> bool {
-        self.idle.len() == self.workers.len()
-            && self.callers == 0
-            && self.settling == 0
-            && self.pending() == 0
+        self.settling == 0 && self.pauses()
     }
 
     /// Returns whether a job would find room, at least if a worker can be started where one was
@@ -238,13 +244,23 @@ impl Desk {
         self.decide(attempt) != Decision::Saturated
     }
 
-    /// Something may have become idle.
+    /// Something may have become idle. A pause counts for those who wait for one though it may be
+    /// over when the last handle has been told, which is when they are woken.
     pub(crate) fn note_idle(&mut self) -> Wakes {
+        if !self.idle_waiters.is_empty() && self.pauses() {
+            self.paused_waiters.append(&mut self.idle_waiters);
+        }
         let mut wakes = Wakes::default();
-        if !self.idle_waiters.is_empty() && self.is_idle() {
-            wakes.add(self.idle_waiters.drain(..));
+        if self.settling == 0 {
+            wakes.add(self.paused_waiters.drain(..));
         }
         wakes
+    }
+
+    /// Somebody stops waiting for a pause.
+    pub(crate) fn forget_idle_waiter(&mut self, waiter: &Arc<Waiter>) {
+        self.idle_waiters.retain(|other| !Arc::ptr_eq(other, waiter));
+        self.paused_waiters.retain(|other| !Arc::ptr_eq(other, waiter));
     }
 
     /// Room has come free for one job, and something may have become idle.

@@ -254,8 +254,8 @@ impl Job {
     ///
     /// # Panics
     ///
-    /// A panic of a job without a handle unwinds into the caller, as a plain call would; that of a
-    /// job with a handle goes to the handle.
+    /// A panic of a job without a handle, or whose handle is gone, unwinds into the caller, as a
+    /// plain call would; that of a job with a handle goes to the handle.
     pub fn run(self) {
         if !self.start() {
             return;

@@ -162,7 +162,10 @@ impl Pool {
             return Ok(());
         }
         desk.idle_waiters.push(Arc::clone(&waiter));
+        // It may be a pause but for the handles that are still to be told.
+        let wakes = desk.note_idle();
         drop(desk);
+        wakes.wake();
         loop {
             self.rescue();
             let until = if self.desk.lock().is_stranded() {
@@ -174,7 +177,7 @@ impl Pool {
                 Ok(()) => return Ok(()),
                 Err(AwaitError::TimedOut) if !deadline.is_past() => {}
                 Err(error) => {
-                    self.desk.lock().idle_waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
+                    self.desk.lock().forget_idle_waiter(&waiter);
                     return Err(error);
                 }
             }

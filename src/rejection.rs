@@ -147,11 +147,13 @@ pub struct Saturation<'a> {
     reason: RejectReason,
     /// Whether the job that the policy was asked about is still to be counted.
     open: Cell<bool>,
+    /// Whether the policy was told of room that it has not used.
+    has_room: Cell<bool>,
 }
 
 impl<'a> Saturation<'a> {
     pub(crate) fn new(pool: &'a Arc<Pool>, reason: RejectReason) -> Self {
-        Self { pool, reason, open: Cell::new(true) }
+        Self { pool, reason, open: Cell::new(true), has_room: Cell::new(false) }
     }
 
     /// Asks the policy, and counts the job that it returns. One that came out neither way is counted
@@ -207,6 +209,7 @@ impl<'a> Saturation<'a> {
     pub fn retry(&self, job: Job) -> Result<(), Rejected> {
         self.pool.admit(job)?;
         self.open.set(false);
+        self.has_room.set(false);
         Ok(())
     }
 
@@ -234,7 +237,9 @@ impl<'a> Saturation<'a> {
     /// [`RejectReason::TimedOut`], [`RejectReason::Shutdown`] if the pool is shut down meanwhile,
     /// [`RejectReason::Interrupted`] if the submitting job is.
     pub fn wait_for_room(&self, timeout: Duration) -> Result<(), RejectReason> {
-        self.pool.wait_for_room(Deadline::after(timeout))
+        self.pool.wait_for_room(Deadline::after(timeout))?;
+        self.has_room.set(true);
+        Ok(())
     }
 
     fn discard(&self, job: Job) {
@@ -248,6 +253,9 @@ impl Drop for Saturation<'_> {
     fn drop(&mut self) {
         if self.open.get() {
             self.pool.count_discarded();
+        }
+        if self.has_room.get() {
+            self.pool.pass_room_on();
         }
     }
 }

@@ -165,22 +165,22 @@ impl Pool {
         };
         let mut desk = self.desk.lock();
         let place = desk.room_waiters.iter().position(|other| Arc::ptr_eq(other, &waiter));
-        let wakes = match place {
-            Some(place) => {
-                desk.room_waiters.remove(place);
-                None
-            }
-            // It was woken too late to use the room: the next one shall.
-            None => Some(desk.note_change()),
-        };
+        let removed = place.and_then(|place| desk.room_waiters.remove(place));
         drop(desk);
-        if let Some(wakes) = wakes {
-            wakes.wake();
+        if removed.is_none() {
+            // It was woken too late to use the room: the next one shall.
+            self.pass_room_on();
         }
         Err(match error {
             AwaitError::Interrupted => RejectReason::Interrupted,
             AwaitError::TimedOut | AwaitError::FromWorker => RejectReason::TimedOut,
         })
+    }
+
+    /// Who was told of room does not use it.
+    pub(crate) fn pass_room_on(&self) {
+        let wakes = self.desk.lock().note_change();
+        wakes.wake();
     }
 
     // What policies and handles do.

@@ -73,7 +73,7 @@ pub(crate) struct Cell<T> {
 /// |---|---|
 /// | `Pending` | who starts, cancels or drops the job, whoever is first |
 /// | `Running` | the thread that started it |
-/// | `Ended` | the same, when it tells the handle |
+/// | `Ended` | the same, when it tells the handle; the handle's drop, by taking the result |
 /// | `Settled` | the handle, by taking the result |
 /// | `Taken` | nobody |
 enum Stage<T> {
@@ -105,6 +105,11 @@ impl<T> Cell<T> {
     /// The handle is dropped: nobody will ask for the result any more.
     pub(crate) fn let_go(&mut self) -> Unclaimed<T> {
         self.has_handle = false;
+        if let Stage::Ended(result) = &mut self.stage {
+            // Dropped here and now: when the job settles its worker may already count as idle.
+            let result = std::mem::replace(result, Err(JoinError::Cancelled));
+            return Unclaimed { result: Some(result), home: self.home.clone() };
+        }
         // Of no more use to it once it has settled.
         let home = if self.is_settled() { self.home.take() } else { None };
         Unclaimed { result: self.take(), home }
@@ -188,6 +193,10 @@ fn report(payload: Payload, home: Option<&Arc<dyn Home>>) {
 impl<F: Send, T: Send> Node for Task<F, T> {
     fn core(&self) -> &Core {
         &self.interrupt
+    }
+
+    fn core_mut(&mut self) -> &mut Core {
+        &mut self.interrupt
     }
 }
 

@@ -17,10 +17,15 @@ use crate::sync::{Arc, AtomicBool, Condvar, Mutex, Ordering, thread};
 /// Something that has an interrupt in it.
 pub(crate) trait Node: Send + Sync {
     fn core(&self) -> &Core;
+    fn core_mut(&mut self) -> &mut Core;
 }
 
 impl Node for Core {
     fn core(&self) -> &Core {
+        self
+    }
+
+    fn core_mut(&mut self) -> &mut Core {
         self
     }
 }
@@ -158,11 +163,14 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        let parent = self.links.get_mut().as_mut().and_then(|links| links.parent.take());
-        if let Some((parent, key)) = parent {
+        let above = |core: &mut Self| core.links.get_mut().as_mut().and_then(|l| l.parent.take());
+        let mut next = above(self);
+        // Up the line of parents that end with this one, without recursion.
+        while let Some((mut parent, key)) = next {
             let removed =
                 parent.core().links.lock().as_mut().and_then(|links| links.children.remove(&key));
             drop(removed);
+            next = Arc::get_mut(&mut parent).and_then(|parent| above(parent.core_mut()));
         }
     }
 }

@@ -1,1 +1,374 @@
 //! Tests of the queue.
+
+use std::time::Duration;
+
+use super::*;
+use crate::job_handle::JobHandle;
+use crate::sync::Mutex;
+use crate::task::CancelOutcome;
+
+/// The numbers of the jobs that were run.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<usize>>>);
+
+impl Log {
+    /// A job that notes its number.
+    fn job(&self, number: usize) -> Job {
+        let log = self.clone();
+        Job::new(move || log.0.lock().push(number))
+    }
+
+    /// The same, with a handle.
+    fn tracked(&self, number: usize) -> (Job, JobHandle<()>) {
+        let log = self.clone();
+        Job::with_handle(move || log.0.lock().push(number))
+    }
+
+    /// What `job`, which was started, notes when it is run.
+    fn number(&self, job: Job) -> usize {
+        drop(job.run_caught());
+        self.0.lock().pop().expect("a job that was started runs")
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.lock().is_empty()
+    }
+}
+
+/// Jobs that wait, some to be cancelled.
+struct Waiting {
+    log: Log,
+    fifo: Fifo,
+    handles: Vec<JobHandle<()>>,
+}
+
+impl Waiting {
+    /// The jobs 0 to `count`.
+    fn new(count: usize) -> Self {
+        let (log, mut fifo, mut handles) = (Log::default(), Fifo::default(), Vec::new());
+        let now = Instant::now();
+        for number in 0..count {
+            let (job, handle) = log.tracked(number);
+            fifo.push(job, now);
+            handles.push(handle);
+        }
+        Self { log, fifo, handles }
+    }
+
+    fn cancel(&self, number: usize) {
+        assert_eq!(self.handles[number].cancel(), CancelOutcome::Removed);
+    }
+}
+
+fn outbox(jobs: Fifo) -> (Outbox, Arc<Popped>) {
+    let popped = Arc::new(Popped::default());
+    (Outbox { jobs, ..Outbox::new(Arc::clone(&popped)) }, popped)
+}
+
+fn fifo_of(log: &Log, numbers: std::ops::Range<usize>) -> Fifo {
+    let mut fifo = Fifo::default();
+    let now = Instant::now();
+    for number in numbers {
+        fifo.push(log.job(number), now);
+    }
+    fifo
+}
+
+/// Every number of entries at which blocks are filled, emptied or begun, and their neighbours.
+const EDGES: [usize; 11] = [
+    0,
+    1,
+    2,
+    BLOCK - 1,
+    BLOCK,
+    BLOCK + 1,
+    2 * BLOCK - 1,
+    2 * BLOCK,
+    2 * BLOCK + 1,
+    5 * BLOCK,
+    5 * BLOCK + 3,
+];
+
+#[test]
+fn jobs_come_out_once_and_in_the_order_they_went_in() {
+    let log = Log::default();
+    for count in EDGES {
+        let mut fifo = fifo_of(&log, 0..count);
+        for expected in 0..count {
+            let job = fifo.pop().expect("as many come out as went in");
+            assert_eq!(log.number(job), expected, "of {count}");
+        }
+        assert!(fifo.pop().is_none(), "no more come out than went in: {count}");
+        assert!(fifo.pop().is_none(), "and an empty store stays empty");
+    }
+}
+
+#[test]
+fn order_holds_however_many_stay_in_between() {
+    let log = Log::default();
+    for depth in EDGES {
+        let mut fifo = fifo_of(&log, 0..depth);
+        let now = Instant::now();
+        for next in 0..3 * BLOCK {
+            fifo.push(log.job(depth + next), now);
+            let job = fifo.pop().expect("one was just pushed");
+            assert_eq!(log.number(job), next, "at depth {depth}");
+        }
+    }
+}
+
+/// Numbers that look random and are the same every time.
+struct Dice(u64);
+
+impl Dice {
+    fn throw(&mut self, below: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        usize::try_from(self.0 >> 33).expect("31 bits fit") % below
+    }
+}
+
+#[test]
+fn order_holds_across_the_swaps_of_inbox_and_outbox() {
+    for seed in 0..8 {
+        let log = Log::default();
+        let mut dice = Dice(seed);
+        let mut inbox = Fifo::default();
+        let (mut outbox, popped) = outbox(Fifo::default());
+        let (mut pushed, mut taken) = (0, 0);
+        let now = Instant::now();
+        for _ in 0..60 {
+            for _ in 0..dice.throw(3 * BLOCK) {
+                inbox.push(log.job(pushed), now);
+                pushed += 1;
+            }
+            for _ in 0..dice.throw(3 * BLOCK) {
+                let mut dead = Vec::new();
+                // As workers do it.
+                let job = outbox.pop(&mut dead).or_else(|| {
+                    std::mem::swap(&mut outbox.jobs, &mut inbox);
+                    outbox.pop(&mut dead)
+                });
+                assert_eq!(job.is_none(), taken == pushed, "empty only if all were taken");
+                let Some(job) = job else { break };
+                assert_eq!(log.number(job), taken, "seed {seed}");
+                taken += 1;
+                assert!(dead.is_empty());
+            }
+            assert_eq!(popped.get(), taken as u64);
+        }
+        assert!(pushed > 10 * BLOCK, "the swaps were many");
+    }
+}
+
+#[test]
+fn a_job_that_was_cancelled_is_put_aside_and_not_counted_as_taken() {
+    let waiting = Waiting::new(5);
+    for number in [0, 1, 3] {
+        waiting.cancel(number);
+    }
+    let (mut outbox, popped) = outbox(waiting.fifo);
+    let mut dead = Vec::new();
+    let job = outbox.pop(&mut dead).expect("two are left");
+    assert_eq!((waiting.log.number(job), popped.get(), dead.len()), (2, 1, 2));
+    let job = outbox.pop(&mut dead).expect("one is left");
+    assert_eq!((waiting.log.number(job), popped.get(), dead.len()), (4, 2, 3));
+    assert!(outbox.pop(&mut dead).is_none());
+    assert_eq!((popped.get(), dead.len()), (2, 3));
+    assert!(dead.iter().all(|job| !job.is_live()));
+}
+
+#[test]
+fn a_store_of_cancelled_jobs_alone_is_as_good_as_empty() {
+    let waiting = Waiting::new(BLOCK + 1);
+    (0..=BLOCK).for_each(|number| waiting.cancel(number));
+    assert_eq!(waiting.fifo.oldest(), None);
+    let (mut outbox, popped) = outbox(waiting.fifo);
+    let mut dead = Vec::new();
+    assert!(outbox.pop(&mut dead).is_none());
+    assert_eq!((popped.get(), dead.len()), (0, BLOCK + 1));
+    assert!(waiting.log.is_empty(), "none of them was run");
+}
+
+#[test]
+fn a_popped_job_is_started_and_can_no_more_be_cancelled_as_pending() {
+    let waiting = Waiting::new(1);
+    let (mut outbox, _popped) = outbox(waiting.fifo);
+    let job = outbox.pop(&mut Vec::new()).expect("there is one");
+    assert!(!job.is_live());
+    assert_eq!(waiting.handles[0].cancel(), CancelOutcome::Interrupted);
+    assert_eq!(waiting.log.number(job), 0);
+}
+
+#[test]
+fn jobs_taken_back_are_not_counted_as_taken_and_can_still_be_run_or_cancelled() {
+    let mut waiting = Waiting::new(4);
+    waiting.cancel(1);
+    let (mut outbox, popped) = outbox(std::mem::take(&mut waiting.fifo));
+    let mut dead = Vec::new();
+    let mut back: Vec<Job> = std::iter::from_fn(|| outbox.take_back(&mut dead)).collect();
+    assert_eq!((back.len(), dead.len(), popped.get()), (3, 1, 0));
+    assert!(back.iter().all(Job::is_live));
+    let last = back.pop().expect("three came back");
+    waiting.cancel(3);
+    last.run();
+    assert!(waiting.log.is_empty(), "it was cancelled after it came back");
+    back.into_iter().for_each(Job::run);
+    assert_eq!(*waiting.log.0.lock(), [0, 2], "the others run, in their order");
+}
+
+#[test]
+fn a_job_is_taken_from_the_middle_by_how_many_living_ones_are_ahead_of_it() {
+    for count in EDGES.into_iter().filter(|count| *count > 0) {
+        for ahead in [0, 1, BLOCK - 1, BLOCK, count / 2] {
+            let mut waiting = Waiting::new(count);
+            // The first of the living is 1.
+            waiting.cancel(0);
+            let mut left = ahead;
+            let job = waiting.fifo.remove_live(&mut left);
+            let expected = (ahead + 1 < count).then_some(ahead + 1);
+            assert_eq!(job.is_some(), expected.is_some(), "{ahead} of {count}");
+            assert_eq!(left, ahead.saturating_sub(count - 1), "those passed are counted down");
+            let taken = job.map(|job| {
+                assert!(job.start());
+                waiting.log.number(job)
+            });
+            assert_eq!(taken, expected, "{ahead} of {count}");
+            assert!(waiting.fifo.blocks.iter().all(|block| !block.is_empty()));
+            let (mut outbox, _popped) = outbox(waiting.fifo);
+            for expected in (1..count).filter(|number| Some(*number) != taken) {
+                let job = outbox.pop(&mut Vec::new()).expect("the others stay");
+                assert_eq!(waiting.log.number(job), expected, "in their order: {ahead} of {count}");
+            }
+            assert!(outbox.pop(&mut Vec::new()).is_none());
+        }
+    }
+}
+
+#[test]
+fn a_sweep_takes_out_exactly_the_dead_and_keeps_the_order_of_the_living() {
+    for count in EDGES {
+        for (every, offset) in [(1, 0), (2, 0), (2, 1), (3, 2), (BLOCK, 0), (usize::MAX, 1)] {
+            let mut waiting = Waiting::new(count);
+            let is_dead = |number: &usize| number % every == offset;
+            (0..count).filter(is_dead).for_each(|number| waiting.cancel(number));
+            let mut dead = Vec::new();
+            waiting.fifo.sweep(&mut dead);
+            assert_eq!(dead.len(), (0..count).filter(is_dead).count(), "{count} {every}");
+            assert!(dead.iter().all(|job| !job.is_live()));
+            let left: usize = waiting.fifo.blocks.iter().map(VecDeque::len).sum();
+            assert_eq!(left, count - dead.len(), "nothing is lost: {count} {every}");
+            for expected in (0..count).filter(|number| !is_dead(number)) {
+                let job = waiting.fifo.pop().expect("it is among those left");
+                assert!(job.start());
+                assert_eq!(waiting.log.number(job), expected, "{count} {every}");
+            }
+            assert!(waiting.fifo.pop().is_none());
+        }
+    }
+}
+
+#[test]
+fn a_sweep_leaves_no_empty_block_behind() {
+    let mut waiting = Waiting::new(4 * BLOCK);
+    (BLOCK..3 * BLOCK).for_each(|number| waiting.cancel(number));
+    waiting.fifo.sweep(&mut Vec::new());
+    assert!(waiting.fifo.blocks.iter().all(|block| !block.is_empty()));
+    (0..4 * BLOCK).filter(|number| !(BLOCK..3 * BLOCK).contains(number)).for_each(|number| {
+        waiting.cancel(number);
+    });
+    waiting.fifo.sweep(&mut Vec::new());
+    assert!(waiting.fifo.blocks.is_empty());
+    let log = &waiting.log;
+    waiting.fifo.push(log.job(7), Instant::now());
+    assert_eq!(log.number(waiting.fifo.pop().expect("a swept store can be used")), 7);
+}
+
+#[test]
+fn the_oldest_is_the_first_that_is_still_to_be_run() {
+    let log = Log::default();
+    let start = Instant::now();
+    let since = |number: usize| start + Duration::from_secs(number as u64);
+    let mut fifo = Fifo::default();
+    assert_eq!(fifo.oldest(), None);
+    let mut handles = Vec::new();
+    for number in 0..=BLOCK {
+        let (job, handle) = log.tracked(number);
+        fifo.push(job, since(number));
+        handles.push(handle);
+    }
+    assert_eq!(fifo.oldest(), Some(since(0)));
+    handles[1].cancel();
+    assert_eq!(fifo.oldest(), Some(since(0)), "a younger one does not matter");
+    handles[0].cancel();
+    assert_eq!(fifo.oldest(), Some(since(2)), "the dead do not count");
+    drop(fifo.pop());
+    drop(fifo.pop());
+    drop(fifo.pop());
+    assert_eq!(fifo.oldest(), Some(since(3)), "nor do those that were taken");
+    for handle in &handles[3..BLOCK] {
+        handle.cancel();
+    }
+    assert_eq!(fifo.oldest(), Some(since(BLOCK)), "it may lie in a later block");
+    handles[BLOCK].cancel();
+    assert_eq!(fifo.oldest(), None);
+}
+
+#[test]
+fn a_block_is_never_made_to_grow() {
+    let fresh = VecDeque::<Entry>::with_capacity(BLOCK).capacity();
+    let log = Log::default();
+    let mut fifo = Fifo::default();
+    let now = Instant::now();
+    // Filled up, and filled up again after having been drained in part.
+    for round in 0..4 {
+        for number in 0..3 * BLOCK + round {
+            fifo.push(log.job(number), now);
+        }
+        for _ in 0..2 * BLOCK - round {
+            drop(fifo.pop());
+        }
+        let blocks = &fifo.blocks;
+        assert!(blocks.iter().all(|block| block.capacity() == fresh), "a push moved the jobs");
+        assert!(blocks.iter().all(|block| (1..=BLOCK).contains(&block.len())));
+    }
+}
+
+#[test]
+fn memory_goes_back_after_a_burst_but_for_one_block() {
+    let log = Log::default();
+    let mut fifo = fifo_of(&log, 0..200 * BLOCK);
+    assert_eq!(fifo.blocks.len(), 200);
+    for _ in 0..100 * BLOCK {
+        drop(fifo.pop());
+    }
+    assert_eq!(fifo.blocks.len(), 100, "it goes back while the burst is worked off");
+    while fifo.pop().is_some() {}
+    assert_eq!(fifo.blocks.len(), 0);
+    assert!(fifo.blocks.capacity() <= 32, "the list of blocks, too: {}", fifo.blocks.capacity());
+    let spare = fifo.spare.as_ref().expect("one block is kept for the next push");
+    assert!(spare.is_empty() && spare.capacity() < 2 * BLOCK);
+}
+
+#[test]
+fn the_spare_block_is_used_again() {
+    let log = Log::default();
+    let mut fifo = fifo_of(&log, 0..1);
+    let now = Instant::now();
+    for _ in 0..2 * BLOCK {
+        drop(fifo.pop());
+        assert!(fifo.spare.is_some() && fifo.blocks.is_empty(), "an emptied block is kept");
+        fifo.push(log.job(0), now);
+        assert!(fifo.spare.is_none() && fifo.blocks.len() == 1, "and taken for the next push");
+    }
+}
+
+#[test]
+fn jobs_that_are_dropped_with_the_store_settle_their_handles() {
+    let waiting = Waiting::new(BLOCK + 1);
+    let Waiting { log, fifo, handles } = waiting;
+    drop(fifo);
+    for handle in handles {
+        assert!(handle.join().is_err_and(|error| error.is_cancelled()));
+    }
+    assert!(log.is_empty());
+}

@@ -15,7 +15,8 @@ use workcrew::{
 };
 
 use crate::support::{
-    Counter, Gate, LONG, SHORT, assert_conserved, block_worker, eventually, finish, helper, repeat,
+    Counter, Gate, Helper, LONG, SHORT, assert_conserved, block_worker, eventually, finish, helper,
+    repeat,
 };
 
 fn single() -> ThreadPoolExecutor {
@@ -157,7 +158,8 @@ fn done_is_ready_exactly_when_the_job_has_settled() {
 #[test]
 fn a_join_error_says_what_happened() {
     let pool = single();
-    let text = pool.submit(|| panic!("said {}", "so")).unwrap().join().unwrap_err();
+    let word = String::from("so");
+    let text = pool.submit(move || panic!("said {word}")).unwrap().join().unwrap_err();
     assert!(text.is_panic() && !text.is_cancelled());
     assert_eq!(text.message(), Some("said so"));
     assert_eq!(text.to_string(), "the job panicked: said so");
@@ -321,7 +323,7 @@ fn a_job_is_removed_by_exactly_one_of_many_cancels() {
             })
             .collect();
         start.open();
-        let outcomes: Vec<_> = rivals.into_iter().map(|rival| rival.join()).collect();
+        let outcomes: Vec<_> = rivals.into_iter().map(Helper::join).collect();
         let removed = outcomes.iter().filter(|outcome| **outcome == CancelOutcome::Removed).count();
         assert_eq!(removed, 1, "{outcomes:?}");
         gate.open();
@@ -515,8 +517,7 @@ impl RejectionPolicy for Drops {
 
 #[test]
 fn a_job_dropped_by_a_policy_settles_its_handle() {
-    let pools: [fn() -> ThreadPoolExecutor; 2] =
-        [|| small(0, policy::Discard), || small(0, Drops)];
+    let pools: [fn() -> ThreadPoolExecutor; 2] = [|| small(0, policy::Discard), || small(0, Drops)];
     for make in pools {
         let (pool, gate) = (make(), Gate::new());
         block_worker(&pool, &gate);
@@ -862,10 +863,17 @@ fn waits_ten_deep_finish_on_a_pool_of_one_thread() {
     ];
     for join in joins {
         let pool = single();
-        assert_eq!(soon(pool.submit({
-            let handle = pool.handle();
-            move || dig(&handle, 10, join)
-        }).unwrap()).unwrap(), 10);
+        assert_eq!(
+            soon(
+                pool.submit({
+                    let handle = pool.handle();
+                    move || dig(&handle, 10, join)
+                })
+                .unwrap()
+            )
+            .unwrap(),
+            10
+        );
         let stats = finish(&pool);
         assert_eq!((stats.completed, stats.largest_pool_size, stats.cancelled), (11, 1, 0));
     }
@@ -897,7 +905,7 @@ fn jobs_that_wait_for_their_children_cannot_starve_the_pool() {
         }
         assert_conserved(&pool.stats());
     }
-    assert_eq!(finish(&pool).completed as usize, repeat(10) * 250);
+    assert_eq!(finish(&pool).completed, repeat(10) as u64 * 250);
 }
 
 #[test]
@@ -917,9 +925,8 @@ fn a_helped_job_runs_on_the_waiting_worker_and_counts_once() {
         .submit(move || {
             let here = thread::current().id();
             let watch = inner.clone();
-            let child = inner
-                .submit(move || (thread::current().id(), watch.stats().active))
-                .unwrap();
+            let child =
+                inner.submit(move || (thread::current().id(), watch.stats().active)).unwrap();
             assert_eq!(inner.stats().queued, 1);
             let (there, active) = child.join().unwrap();
             assert_eq!((there, active), (here, 2), "the waiting job and the helped one");
@@ -983,6 +990,41 @@ fn a_result_that_nobody_takes_can_wait_for_a_job_in_its_destructor() {
         .unwrap();
     drop(handle);
     gate.open();
+    eventually("the value is dropped", || pool.stats().completed == 2 && pool.stats().idle == 1);
+    pool.wait_idle(LONG).unwrap();
+    assert_eq!(ended.get(), 1, "the worker waited for a job that had been given to itself");
+    finish(&pool);
+}
+
+#[test]
+fn a_result_whose_handle_goes_at_the_last_moment_can_wait_for_a_job_too() {
+    // The job has ended, and its hook still runs, when its handle is dropped.
+    let (entered, gate, calls) = (Gate::new(), Gate::new(), Counter::new());
+    let (started, open, count) = (entered.clone(), gate.clone(), calls.clone());
+    let pool = ThreadPoolExecutor::builder()
+        .threads(1)
+        .after_job(move |_, _| {
+            if count.add() == 1 {
+                started.open();
+                open.pass();
+            }
+        })
+        .build()
+        .unwrap();
+    let ended = Counter::new();
+    let value = WaitsInDrop { pool: pool.handle(), ended: ended.clone() };
+    let handle = pool.submit(move || value).unwrap();
+    entered.pass();
+    let gone = Counter::new();
+    let count = gone.clone();
+    let dropping = helper(move || {
+        drop(handle);
+        count.add();
+    });
+    // Or is being dropped, with a value whose destructor waits for the worker.
+    eventually("the handle is dropped", || pool.stats().queued > 0 || gone.get() > 0);
+    gate.open();
+    dropping.join();
     eventually("the value is dropped", || pool.stats().completed == 2 && pool.stats().idle == 1);
     pool.wait_idle(LONG).unwrap();
     assert_eq!(ended.get(), 1, "the worker waited for a job that had been given to itself");
@@ -1101,7 +1143,7 @@ fn the_public_types_can_go_where_they_are_needed() {
     is_error::<Interrupted>();
     is_error::<interrupt::RecvError>();
     is_error::<interrupt::RecvTimeoutError>();
-    let _: Box<dyn std::error::Error + Send> = Box::new(JoinError::Cancelled);
+    drop::<Box<dyn std::error::Error + Send>>(Box::new(JoinError::Cancelled));
     // A result that is only Send, through a shared handle.
     let pool = single();
     let handle = pool.submit(|| OnlySend(std::cell::Cell::new(1))).unwrap();

@@ -1,4 +1,5 @@
 //! Tests of `shutdown_now` and `take_pending`: pending jobs come back, and none is lost or doubled.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -89,6 +90,11 @@ impl Ticket {
         self.punch();
     }
 
+    /// The job is being run, and panics; quietly, for the sake of who reads the test's output.
+    fn crash(self) {
+        resume_unwind(Box::new(self.punch()));
+    }
+
     /// The job is being run; returns its number.
     pub(crate) fn punch(mut self) -> usize {
         self.is_used = true;
@@ -175,7 +181,8 @@ fn every_job_sent_into_a_stopping_pool_is_run_or_handed_back_or_rejected_once() 
             let returned = pool.shutdown_now();
             let late = pool.execute(|| unreachable!("accepted after shutdown_now")).unwrap_err();
             assert!(late.is_shutdown());
-            let accepted: Accepted = helpers.into_iter().flat_map(crate::support::Helper::join).collect();
+            let accepted: Accepted =
+                helpers.into_iter().flat_map(crate::support::Helper::join).collect();
             pool.await_termination(LONG).expect("termination is always reached");
             let handed_back = returned.len();
             returned.into_iter().for_each(Ledger::take_back);
@@ -432,8 +439,7 @@ fn of_many_who_stop_a_pool_at_once_each_pending_job_comes_back_to_one() {
 #[test]
 fn a_job_handed_to_a_worker_before_the_stop_runs_and_sees_it() {
     for _ in 0..repeat(50) {
-        let pool =
-            ThreadPoolExecutor::builder().threads(1).queue(Queue::Handoff).build().unwrap();
+        let pool = ThreadPoolExecutor::builder().threads(1).queue(Queue::Handoff).build().unwrap();
         pool.submit(|| ()).unwrap().join().unwrap();
         let job = pool.submit(|| interrupt::sleep(LONG)).unwrap();
         assert!(pool.shutdown_now().is_empty(), "a hand-off is not pending");
@@ -546,20 +552,18 @@ impl Storm {
     }
 
     /// Sends job `id`, in one of many ways; some jobs panic, some are cancelled.
-    fn send(&self, id: usize, kept: &mut Vec<JobHandle<usize>>) -> Sent {
+    fn send(&self, id: usize, kept: &mut Vec<JobHandle<()>>) -> Sent {
         let ticket = self.ledger.ticket(id);
         let pool = &self.pool;
-        let body = move || ticket.punch();
-        let crash = move || -> usize { resume_unwind(Box::new(body())) };
         let result = match id % 8 {
-            0 => return self.submit_and_cancel(body, kept),
-            1 => pool.execute(move || _ = crash()),
-            2 => pool.try_execute(move || _ = body()),
-            3 => pool.execute_timeout(move || _ = body(), Duration::from_millis(1)),
-            4 => pool.submit(body).map(drop),
-            5 => pool.submit(crash).map(|handle| kept.push(handle)),
-            6 => pool.submit(body).map(|handle| kept.push(handle)),
-            _ => pool.execute(move || _ = body()),
+            0 => return self.submit_and_cancel(ticket, kept),
+            1 => pool.execute(move || ticket.crash()),
+            2 => pool.try_execute(move || ticket.stamp()),
+            3 => pool.execute_timeout(move || ticket.stamp(), Duration::from_millis(1)),
+            4 => pool.submit(move || ticket.punch()).map(drop),
+            5 => pool.submit(move || ticket.crash()).map(|handle| kept.push(handle)),
+            6 => pool.submit(move || ticket.stamp()).map(|handle| kept.push(handle)),
+            _ => pool.execute(move || ticket.stamp()),
         };
         match result {
             Ok(()) => Sent::Accepted,
@@ -570,12 +574,8 @@ impl Storm {
         }
     }
 
-    fn submit_and_cancel<F: FnOnce() -> usize + Send + 'static>(
-        &self,
-        body: F,
-        kept: &mut Vec<JobHandle<usize>>,
-    ) -> Sent {
-        match self.pool.submit(body) {
+    fn submit_and_cancel(&self, ticket: Ticket, kept: &mut Vec<JobHandle<()>>) -> Sent {
+        match self.pool.submit(move || ticket.stamp()) {
             Ok(handle) => {
                 let outcome = handle.cancel();
                 kept.push(handle);
