@@ -11,7 +11,7 @@ use crate::job::Job;
 use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::sync::{Arc, thread};
-use crate::wait::{Deadline, Heed, Waiter};
+use crate::wait::{Deadline, Heed, Waiter, park_until};
 
 /// What dropping a [`ThreadPoolExecutor`](crate::ThreadPoolExecutor) does.
 ///
@@ -168,13 +168,17 @@ impl Pool {
         wakes.wake();
         loop {
             self.rescue();
-            let until = if self.desk.lock().is_stranded() {
-                deadline.sooner(Deadline::after(RESCUE))
-            } else {
-                deadline
-            };
-            match waiter.wait(until, Heed::Interrupts) {
-                Ok(()) => return Ok(()),
+            let is_stranded = self.desk.lock().is_stranded();
+            let until =
+                if is_stranded { deadline.sooner(Deadline::after(RESCUE)) } else { deadline };
+            let woken = park_until(until, Heed::Interrupts, || {
+                let has_paused = waiter.is_woken();
+                let looks_again = !is_stranded && self.desk.lock().is_stranded();
+                (has_paused || looks_again).then_some(has_paused)
+            });
+            match woken {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
                 Err(AwaitError::TimedOut) if !deadline.is_past() => {}
                 Err(error) => {
                     self.desk.lock().forget_idle_waiter(&waiter);

@@ -96,27 +96,45 @@ impl Waiter {
         self.thread.unpark();
     }
 
-    pub(crate) fn wait(&self, deadline: Deadline, heed: Heed) -> Result<(), AwaitError> {
+    pub(crate) fn is_woken(&self) -> bool {
         // ORDERING: pairs with the store in `wake`.
-        park_until(deadline, heed, || self.woken.load(Ordering::Acquire).then_some(()))
+        self.woken.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn wait(&self, deadline: Deadline, heed: Heed) -> Result<(), AwaitError> {
+        park_until(deadline, heed, || self.is_woken().then_some(()))
     }
 }
 
 /// Threads to wake once the lock under which they were found is released.
 #[must_use = "who is to be woken must be woken"]
 #[derive(Default)]
-pub(crate) struct Wakes(Vec<Arc<Waiter>>);
+pub(crate) struct Wakes {
+    woken: Vec<Arc<Waiter>>,
+    nudged: Vec<Arc<Waiter>>,
+}
 
 impl Wakes {
     pub(crate) fn add(&mut self, waiters: impl IntoIterator<Item = Arc<Waiter>>) {
-        self.0.extend(waiters);
+        self.woken.extend(waiters);
+    }
+
+    /// These look again whether what they wait for is there, and may go on waiting.
+    pub(crate) fn nudge(&mut self, waiters: &[Arc<Waiter>]) {
+        self.nudged.extend(waiters.iter().map(Arc::clone));
     }
 
     pub(crate) fn append(&mut self, other: Self) {
-        self.0.extend(other.0);
+        self.woken.extend(other.woken);
+        self.nudged.extend(other.nudged);
     }
 
     pub(crate) fn wake(self) {
-        self.0.iter().for_each(|waiter| waiter.wake());
+        for waiter in self.woken {
+            waiter.wake();
+        }
+        for waiter in self.nudged {
+            waiter.thread.unpark();
+        }
     }
 }

@@ -91,6 +91,8 @@ impl Desk {
         let mut wakes =
             if self.workers.is_empty() { self.note_upheaval() } else { self.note_idle() };
         wakes.append(self.note_end());
+        // Where jobs are stranded now, who waits for them asks for another worker.
+        wakes.nudge(&self.idle_waiters);
         wakes
     }
 

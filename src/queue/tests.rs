@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::*;
+use crate::error::Payload;
+use crate::job::{Home, Pending};
 use crate::job_handle::JobHandle;
 use crate::sync::Mutex;
 use crate::task::CancelOutcome;
@@ -214,6 +216,44 @@ fn jobs_taken_back_are_not_counted_as_taken_and_can_still_be_run_or_cancelled() 
     assert!(waiting.log.is_empty(), "it was cancelled after it came back");
     back.into_iter().for_each(Job::run);
     assert_eq!(*waiting.log.0.lock(), [0, 2], "the others run, in their order");
+}
+
+/// A pool that nobody is to turn to.
+struct Former;
+
+impl Home for Former {
+    fn cancel(&self, _claim: &mut dyn FnMut() -> bool) -> bool {
+        unreachable!("the job is not the pool's any more")
+    }
+
+    fn settled(&self) {
+        unreachable!("nothing was cancelled here")
+    }
+
+    fn help(&self, _task: &Arc<dyn Pending>, _claim: &mut dyn FnMut() -> bool) {
+        unreachable!("the job is not the pool's any more")
+    }
+
+    fn report_panic(&self, _payload: Payload) {
+        unreachable!("nobody panics")
+    }
+}
+
+#[test]
+fn a_job_taken_back_is_not_the_pools_any_more() {
+    let waiting = Waiting::new(1);
+    let pool = Arc::new(Former);
+    let (mut outbox, _popped) = outbox(waiting.fifo);
+    for block in &outbox.jobs.blocks {
+        for entry in block {
+            let task = entry.job.pending().expect("it has a handle");
+            assert!(task.queue(Arc::clone(&pool) as Arc<dyn Home>));
+        }
+    }
+    let job = outbox.take_back(&mut Vec::new()).expect("there is one");
+    assert_eq!(Arc::strong_count(&pool), 1, "nor keeps it");
+    assert_eq!(waiting.handles[0].cancel(), CancelOutcome::Removed);
+    assert!(!job.is_live());
 }
 
 #[test]

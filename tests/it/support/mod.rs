@@ -1,8 +1,6 @@
 //! What the tests wait with, and how they end: gates, latches, named delays, helper threads that
 //! are joined, and repetition.
 
-#![expect(dead_code, reason = "not every helper is used by every test")]
-
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -129,7 +127,7 @@ impl<T> Drop for Helper<T> {
     }
 }
 
-/// How often a racy test repeats itself: `normal` times, or what WORKCREW_REPEAT multiplies it by.
+/// How often a racy test repeats itself: `normal` times, or what `WORKCREW_REPEAT` multiplies it by.
 pub(crate) fn repeat(normal: usize) -> usize {
     let factor = std::env::var("WORKCREW_REPEAT").ok().and_then(|text| text.parse().ok());
     normal * factor.unwrap_or(1)
