@@ -175,12 +175,6 @@ impl Desk {
         self.settling += 1;
     }
 
-    /// A pending job was cancelled; its handle and its captures are still to be seen to.
-    pub(crate) fn cancelled(&mut self) -> Sweep {
-        self.settling += 1;
-        self.drop_out()
-    }
-
     /// A pending job was cancelled or taken by a waiter; its place is free, though the job itself
     /// is still in the queue. Returns whether it is time to sweep the queue.
     pub(crate) fn drop_out(&mut self) -> Sweep {
@@ -257,10 +251,10 @@ impl Desk {
         wakes
     }
 
-    /// Somebody stops waiting for a pause.
-    pub(crate) fn forget_idle_waiter(&mut self, waiter: &Arc<Waiter>) {
-        self.idle_waiters.retain(|other| !Arc::ptr_eq(other, waiter));
-        self.paused_waiters.retain(|other| !Arc::ptr_eq(other, waiter));
+    /// Somebody's time to wait for a pause is over; false if there was one.
+    pub(crate) fn missed_pause(&mut self, waiter: &Arc<Waiter>) -> bool {
+        let place = self.idle_waiters.iter().position(|other| Arc::ptr_eq(other, waiter));
+        place.map(|place| self.idle_waiters.swap_remove(place)).is_some()
     }
 
     /// Room has come free for one job, and something may have become idle.

@@ -181,8 +181,11 @@ impl Pool {
                 Ok(false) => {}
                 Err(AwaitError::TimedOut) if !deadline.is_past() => {}
                 Err(error) => {
-                    self.desk.lock().forget_idle_waiter(&waiter);
-                    return Err(error);
+                    if self.desk.lock().missed_pause(&waiter) {
+                        return Err(error);
+                    }
+                    // There was one. What is left, telling a handle, runs no code of the user's.
+                    return waiter.wait(Deadline::NEVER, Heed::Nothing);
                 }
             }
         }

@@ -183,7 +183,7 @@ impl Home for Pool {
             return false;
         }
         desk.tally.cancelled += 1;
-        let sweep = desk.cancelled();
+        let sweep = desk.drop_out();
         let wakes = desk.note_change();
         drop(desk);
         wakes.wake();
@@ -192,7 +192,9 @@ impl Home for Pool {
     }
 
     fn settled(&self) {
-        Pool::settled(self, 1);
+        // Not counted as settling: what was dropped may be the pool's owner, which waits for that.
+        let tidy = self.desk.lock().try_tidy();
+        self.tidy(tidy);
     }
 
     fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool) {

@@ -194,10 +194,6 @@ impl<F: Send, T: Send> Node for Task<F, T> {
     fn core(&self) -> &Core {
         &self.interrupt
     }
-
-    fn core_mut(&mut self) -> &mut Core {
-        &mut self.interrupt
-    }
 }
 
 impl<F, T> Task<F, T>

@@ -58,10 +58,15 @@ impl Threads {
         }
     }
 
-    /// The factory has returned, with the thread's handle or without.
-    pub(crate) fn made(&mut self, index: usize, handle: Option<JoinHandle<()>>) {
+    /// The factory has returned, with the thread's handle or without. Gives back the handle of a
+    /// thread that is not the worker's.
+    pub(crate) fn made(
+        &mut self,
+        index: usize,
+        handle: Option<JoinHandle<()>>,
+    ) -> Option<JoinHandle<()>> {
         if self.given_up.remove(&index) {
-            return;
+            return handle;
         }
         match (handle, self.early.remove(&index)) {
             (Some(handle), Some(ran_on)) => self.gone.push(Gone { handle, ran_on }),
@@ -73,6 +78,7 @@ impl Threads {
                 self.handleless.insert(index);
             }
         }
+        None
     }
 
     /// The thread of a worker ends.

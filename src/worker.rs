@@ -114,10 +114,11 @@ impl ThreadMaker {
             Err(error) => (None, Some(error)),
         };
         let mut desk = pool.desk.lock();
-        desk.threads.made(index, handle);
+        let foreign = desk.threads.made(index, handle);
         // The end of a thread without a handle is noted here if it came first.
         let wakes = desk.note_end();
         drop(desk);
+        drop(foreign);
         wakes.wake();
         // ORDERING: pairs with the stores in `run` and `drop`.
         if fate.is_lost.load(Ordering::Acquire) {

@@ -54,10 +54,10 @@ unsafe impl GlobalAlloc for Counting {
 const LONG: Duration = Duration::from_secs(60);
 
 /// Rounds in which a pool gets used to its work, and rounds that are counted.
-const ROUNDS: usize = 20;
+const ROUNDS: usize = 10;
 
 /// Jobs of one round.
-const JOBS: usize = 100;
+const JOBS: usize = 80;
 
 /// Held while allocations are counted: there is one counter.
 fn alone() -> MutexGuard<'static, ()> {

@@ -17,15 +17,10 @@ use crate::sync::{Arc, AtomicBool, Condvar, Mutex, Ordering, thread};
 /// Something that has an interrupt in it.
 pub(crate) trait Node: Send + Sync {
     fn core(&self) -> &Core;
-    fn core_mut(&mut self) -> &mut Core;
 }
 
 impl Node for Core {
     fn core(&self) -> &Core {
-        self
-    }
-
-    fn core_mut(&mut self) -> &mut Core {
         self
     }
 }
@@ -163,14 +158,16 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        let above = |core: &mut Self| core.links.get_mut().as_mut().and_then(|l| l.parent.take());
-        let mut next = above(self);
+        let mut next = self.links.get_mut().as_mut().and_then(|links| links.parent.take());
         // Up the line of parents that end with this one, without recursion.
-        while let Some((mut parent, key)) = next {
-            let removed =
-                parent.core().links.lock().as_mut().and_then(|links| links.children.remove(&key));
+        while let Some((parent, key)) = next {
+            let mut links = parent.core().links.lock();
+            let removed = links.as_mut().and_then(|links| links.children.remove(&key));
+            // Who gets the last one through its own parent at this moment only sets it.
+            let is_last = Arc::strong_count(&parent) == 1;
+            next = links.as_mut().filter(|_| is_last).and_then(|links| links.parent.take());
+            drop(links);
             drop(removed);
-            next = Arc::get_mut(&mut parent).and_then(|parent| above(parent.core_mut()));
         }
     }
 }

@@ -334,8 +334,8 @@ fn strand(before: impl FnOnce(&ThreadPoolExecutor)) -> Stranded {
     before(&pool);
     refused.open();
     // Unless somebody asked for another worker before the starter looked again.
-    let started = starter.join();
-    assert!(matches!(started, Ok(()) | Err(RejectReason::SpawnFailed)), "{started:?}");
+    let outcome = starter.join();
+    assert!(matches!(outcome, Ok(()) | Err(RejectReason::SpawnFailed)), "{outcome:?}");
     Stranded { pool, job, recovered }
 }
 

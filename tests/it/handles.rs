@@ -1151,3 +1151,23 @@ fn the_public_types_can_go_where_they_are_needed() {
     drop(handle);
     finish(&pool);
 }
+
+#[test]
+fn cancelling_a_job_that_holds_the_pools_owner_ends_the_pool() {
+    let gate = Gate::new();
+    let pool = Arc::new(ThreadPoolExecutor::fixed(1).unwrap());
+    block_worker(&pool, &gate);
+    let owner = Arc::clone(&pool);
+    let held = pool.submit(move || drop(owner)).unwrap();
+    let watch = pool.handle();
+    drop(pool);
+    let opener = gate.clone();
+    let closing = watch.clone();
+    let helper = helper(move || {
+        eventually("the drop of the owner shuts the pool down", || closing.is_shutdown());
+        opener.open();
+    });
+    assert_eq!(held.cancel(), CancelOutcome::Removed);
+    assert!(watch.is_terminated());
+    helper.join();
+}

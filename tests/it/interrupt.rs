@@ -615,13 +615,13 @@ fn a_grandchild_is_reached_although_the_child_between_is_dropped() {
 fn a_deep_tree_is_set_to_its_last_leaf_and_can_be_dropped() {
     let root = Interrupt::new();
     let mut leaf = root.child();
-    for _ in 0..1_000 {
+    for _ in 0..100_000 {
         leaf = leaf.child();
     }
     root.interrupt();
     assert!(leaf.is_interrupted());
     let mut unset = Interrupt::new();
-    for _ in 0..1_000 {
+    for _ in 0..100_000 {
         unset = unset.child();
     }
     assert!(!unset.is_interrupted());

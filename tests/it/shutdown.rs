@@ -978,3 +978,13 @@ fn who_waits_for_a_pause_gets_it_though_it_is_over_when_they_wake() {
         finish(&pool);
     }
 }
+
+#[test]
+fn once_the_last_job_was_joined_the_pool_is_idle() {
+    let pool = ThreadPoolExecutor::fixed(1).unwrap();
+    for _ in 0..repeat(2_000) {
+        pool.submit(|| ()).unwrap().join().unwrap();
+        pool.wait_idle(Duration::ZERO).expect("nothing is queued or running");
+    }
+    finish(&pool);
+}

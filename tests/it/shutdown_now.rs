@@ -366,7 +366,8 @@ fn shutdown_now_after_shutdown_escalates() {
     pool.shutdown();
     assert_eq!((pool.phase(), sleeper.state()), (Phase::Shutdown, JobState::Running));
     let returned = pool.shutdown_now();
-    assert_eq!((pool.phase(), returned.len()), (Phase::Stop, 1));
+    // Once the sleeper is awake the pool may be beyond `Stop`.
+    assert!(pool.phase() >= Phase::Stop && returned.len() == 1);
     assert_eq!(sleeper.join().unwrap(), Err(interrupt::Interrupted));
     drop(returned);
     assert!(pending.join().unwrap_err().is_cancelled());
