@@ -83,7 +83,7 @@ impl Pool {
                     drop(desk);
                     attempt = match (self.start(recruit), attempt) {
                         (Ok(()), Attempt::Started(times)) => Attempt::Started(times + 1),
-                        (Ok(()), _) => Attempt::Started(1),
+                        (Ok(()), Attempt::First | Attempt::Failed) => Attempt::Started(1),
                         (Err(_), _) => Attempt::Failed,
                     };
                 }
