@@ -10,22 +10,8 @@ use parking_lot::Mutex;
 use workcrew::{Growth, Job, PoolStats, Queue, RejectReason, ThreadPoolExecutor};
 
 use crate::support::{
-    Counter, Gate, Helper, assert_conserved, block_worker, eventually, finish, helper, repeat,
+    Counter, Gate, Helper, assert_conserved, block_worker, eventually, finish, helper, hold, repeat,
 };
-
-/// Submits jobs that count themselves when they start, and end when the gate opens.
-pub(crate) fn hold(pool: &ThreadPoolExecutor, gate: &Gate, jobs: usize) -> Counter {
-    let started = Counter::new();
-    for _ in 0..jobs {
-        let (started, gate) = (started.clone(), gate.clone());
-        pool.execute(move || {
-            started.add();
-            gate.pass();
-        })
-        .expect("there is room for a blocker");
-    }
-    started
-}
 
 /// Workers, active and queued jobs.
 fn figures(pool: &ThreadPoolExecutor) -> (usize, usize, usize) {

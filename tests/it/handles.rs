@@ -15,13 +15,9 @@ use workcrew::{
 };
 
 use crate::support::{
-    Counter, Gate, Helper, LONG, SHORT, assert_conserved, block_worker, eventually, finish, helper,
-    repeat,
+    Counter, Gate, Helper, LONG, SHORT, assert_cancelled, assert_conserved, block_worker,
+    eventually, finish, helper, repeat, settled, single,
 };
-
-fn single() -> ThreadPoolExecutor {
-    ThreadPoolExecutor::single().expect("a pool of one thread")
-}
 
 /// One worker, a queue of this many, this policy.
 fn small(capacity: usize, policy: impl RejectionPolicy + 'static) -> ThreadPoolExecutor {
@@ -31,21 +27,6 @@ fn small(capacity: usize, policy: impl RejectionPolicy + 'static) -> ThreadPoolE
         .rejection_policy(policy)
         .build()
         .expect("a small pool")
-}
-
-/// The result, or a panic where no result comes.
-#[track_caller]
-fn soon<T>(handle: JobHandle<T>) -> Result<T, JoinError> {
-    handle.join_timeout(LONG).expect("the handle settles")
-}
-
-#[track_caller]
-fn assert_cancelled<T>(handle: JobHandle<T>) {
-    assert_eq!(handle.state(), JobState::Cancelled, "settled at once");
-    assert!(handle.is_finished());
-    assert!(handle.done().recv().is_err(), "its channel is disconnected");
-    let result = soon(handle);
-    assert!(result.is_err_and(|error| error.is_cancelled()), "not cancelled");
 }
 
 /// Counts itself as long as it lives, and knows on which thread it was dropped.
@@ -298,8 +279,8 @@ fn cancelling_a_pending_job_removes_it_once_and_nothing_else() {
     assert_conserved(&stats);
     assert_cancelled(second);
     gate.open();
-    soon(first).unwrap();
-    soon(third).unwrap();
+    settled(first).unwrap();
+    settled(third).unwrap();
     let stats = finish(&pool);
     assert_eq!((stats.completed, stats.cancelled), (3, 1));
     assert_eq!(*order.lock(), [1, 3], "the cancelled one never ran, its neighbours did");
@@ -344,7 +325,7 @@ fn a_cancel_that_races_with_the_start_has_one_winner() {
         for _ in 0..round % 7 {
             thread::yield_now();
         }
-        match (handle.cancel(), soon(handle)) {
+        match (handle.cancel(), settled(handle)) {
             (CancelOutcome::Removed, Err(JoinError::Cancelled)) => removed += 1,
             (CancelOutcome::Interrupted | CancelOutcome::AlreadyFinished, Ok(_)) => {}
             (outcome, result) => panic!("{outcome:?}, but {result:?}"),
@@ -375,7 +356,7 @@ fn a_cancelled_running_job_returns_what_it_returns() {
     assert_eq!(handle.state(), JobState::Running);
     assert_eq!(pool.stats().cancelled, 0, "it was not removed");
     gate.open();
-    assert_eq!(soon(handle).unwrap(), (Err(Interrupted), "the real end"));
+    assert_eq!(settled(handle).unwrap(), (Err(Interrupted), "the real end"));
     let stats = finish(&pool);
     assert_eq!((stats.completed, stats.cancelled), (1, 0));
 }
@@ -404,7 +385,7 @@ fn a_cancelled_running_job_that_panics_has_panicked() {
     eventually("it has ended", || handle.is_finished());
     assert_eq!(handle.cancel(), CancelOutcome::AlreadyFinished);
     assert_eq!(handle.state(), JobState::Panicked);
-    assert_eq!(soon(handle).unwrap_err().message(), Some("stopped half-way"));
+    assert_eq!(settled(handle).unwrap_err().message(), Some("stopped half-way"));
     assert_eq!(*seen.lock(), [false, true, true], "it is seen once set, and for good");
     assert_eq!(finish(&pool).panicked, 1);
 }
@@ -538,7 +519,7 @@ fn the_job_displaced_by_discard_oldest_settles_its_handle() {
     let third = pool.submit(|| 3).unwrap();
     assert_cancelled(second);
     gate.open();
-    assert_eq!(soon(third).unwrap(), 3);
+    assert_eq!(settled(third).unwrap(), 3);
     let stats = finish(&pool);
     assert_eq!((stats.completed, stats.discarded), (2, 1));
 }
@@ -567,7 +548,7 @@ fn a_dropped_job_settles_its_handle_wherever_it_is_dropped() {
 
     // Never looked at by a thread that waits for it.
     let (job, handle) = Job::with_handle(|| ());
-    let waiting = helper(move || soon(handle));
+    let waiting = helper(move || settled(handle));
     drop(job);
     assert!(waiting.join().unwrap_err().is_cancelled());
 }
@@ -579,7 +560,7 @@ fn a_job_that_is_handed_back_settles_its_handle_when_dropped_and_only_then() {
     block_worker(&pool, &gate);
     let handles: Vec<_> = (0..3).map(|_| pool.submit(|| ()).unwrap()).collect();
     let waiting = pool.submit(|| ()).unwrap();
-    let waiter = helper(move || soon(waiting));
+    let waiter = helper(move || settled(waiting));
     let taken = pool.take_pending();
     assert_eq!(taken.len(), 4);
     assert!(handles.iter().all(|handle| handle.state() == JobState::Pending));
@@ -636,12 +617,12 @@ fn every_handle_settles_when_the_owner_is_dropped() {
     gate.open();
     closing.join();
     assert_eq!(pending.state(), JobState::Finished, "close waits for all");
-    soon(pending).unwrap();
+    settled(pending).unwrap();
     assert_eq!(ended(&pool).completed, 2);
 
     let (pool, gate, pending, owner) = settles_after(OnDrop::Stop);
     let stopping = helper(move || drop(owner));
-    assert!(soon(pending).unwrap_err().is_cancelled(), "although the drop still waits");
+    assert!(settled(pending).unwrap_err().is_cancelled(), "although the drop still waits");
     gate.open();
     stopping.join();
     assert_eq!(ended(&pool).handed_back, 1);
@@ -650,13 +631,13 @@ fn every_handle_settles_when_the_owner_is_dropped() {
     drop(owner);
     assert_eq!(pending.state(), JobState::Pending, "it waits for nothing");
     gate.open();
-    soon(pending).unwrap();
+    settled(pending).unwrap();
     assert_eq!(ended(&pool).completed, 2);
 
     let (pool, gate, pending, owner) = settles_after(OnDrop::Close);
     owner.detach();
     gate.open();
-    soon(pending).unwrap();
+    settled(pending).unwrap();
     assert_eq!(ended(&pool).completed, 2);
 }
 
@@ -681,7 +662,7 @@ fn a_handed_back_job_completes_its_handle_wherever_it_runs() {
     let this = thread::current().id();
     assert_eq!(here.state(), JobState::Finished);
     assert_eq!(here.join().unwrap(), this);
-    assert_ne!(soon(there).unwrap(), this);
+    assert_ne!(settled(there).unwrap(), this);
     assert_cancelled(nowhere);
     assert_cancelled(cancelled);
     assert_eq!(finish(&other).completed, 1);
@@ -791,7 +772,7 @@ fn a_cancel_that_races_with_the_submission_has_one_outcome() {
         start.open();
         let outcome = handle.cancel();
         submitting.join().expect("a cancelled job is no error");
-        match (outcome, soon(handle)) {
+        match (outcome, settled(handle)) {
             (CancelOutcome::Removed, Err(JoinError::Cancelled)) => removed += 1,
             (CancelOutcome::Interrupted | CancelOutcome::AlreadyFinished, Ok(())) => {}
             (outcome, result) => panic!("{outcome:?}, but {result:?}"),
@@ -812,7 +793,7 @@ fn after_a_join_the_job_is_counted_and_its_worker_is_free() {
         let handle = pool.submit(move || round).expect("the only worker is free again");
         match round % 3 {
             0 => assert_eq!(handle.join().unwrap(), round),
-            1 => assert_eq!(soon(handle).unwrap(), round),
+            1 => assert_eq!(settled(handle).unwrap(), round),
             _ => {
                 assert!(handle.done().recv().is_err());
                 assert_eq!(handle.try_join().expect("it is done").unwrap(), round);
@@ -864,7 +845,7 @@ fn waits_ten_deep_finish_on_a_pool_of_one_thread() {
     for join in joins {
         let pool = single();
         assert_eq!(
-            soon(
+            settled(
                 pool.submit({
                     let handle = pool.handle();
                     move || dig(&handle, 10, join)
@@ -901,7 +882,7 @@ fn jobs_that_wait_for_their_children_cannot_starve_the_pool() {
             })
             .collect();
         for (n, parent) in parents.into_iter().enumerate() {
-            assert_eq!(soon(parent).unwrap() as usize, 4 * n + 6);
+            assert_eq!(settled(parent).unwrap() as usize, 4 * n + 6);
         }
         assert_conserved(&pool.stats());
     }
@@ -937,7 +918,7 @@ fn a_helped_job_runs_on_the_waiting_worker_and_counts_once() {
             assert_eq!(child.join().unwrap_err().message(), Some("helped"));
         })
         .unwrap();
-    soon(outer).unwrap();
+    settled(outer).unwrap();
     assert_eq!(hooks.get(), 3);
     let stats = finish(&pool);
     assert_eq!((stats.completed, stats.panicked, stats.pool_size), (2, 1, 0));
@@ -956,7 +937,7 @@ fn a_helped_job_frees_its_place_in_a_full_queue() {
             }
         })
         .unwrap();
-    soon(outer).unwrap();
+    settled(outer).unwrap();
     assert_eq!(finish(&pool).completed, 201);
 }
 
@@ -1048,7 +1029,7 @@ fn carries<C: Send + 'static>(make: impl Fn() -> C, check: fn(&C) -> bool) {
     };
     let pool = single();
     let gate = Gate::new();
-    assert!(soon(pool.submit(job()).expect("accepted")).expect("it returns"));
+    assert!(settled(pool.submit(job()).expect("accepted")).expect("it returns"));
     let ran = Counter::new();
     let (body, count) = (job(), ran.clone());
     pool.execute(move || assert!(body() && count.add() == 1)).expect("accepted");
@@ -1114,8 +1095,8 @@ fn captures_at_the_edge_of_the_inline_space_arrive_whole() {
     let bigger = move || assert_eq!(high.map(u32::from).iter().sum::<u32>(), 98);
     assert_eq!(size_of_val(&bigger), 49);
     let pool = single();
-    soon(pool.submit(body).unwrap()).unwrap();
-    soon(pool.submit(bigger).unwrap()).unwrap();
+    settled(pool.submit(body).unwrap()).unwrap();
+    settled(pool.submit(bigger).unwrap()).unwrap();
     pool.execute(body).unwrap();
     pool.execute(bigger).unwrap();
     pool.execute(|| ()).unwrap();

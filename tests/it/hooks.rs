@@ -7,19 +7,13 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use workcrew::{
-    AwaitError, Builder, CancelOutcome, Handle, Job, JobHandle, Outcome, Phase, Queue, Rejected,
+    AwaitError, Builder, CancelOutcome, Handle, Job, Outcome, Phase, Queue, Rejected,
     RejectionPolicy, Saturation, ThreadPoolExecutor, Worker, interrupt, policy,
 };
 
 use crate::support::{
-    Counter, Gate, Helper, LONG, block_worker, eventually, finish, helper, repeat,
+    Counter, Gate, Helper, LONG, block_worker, eventually, finish, helper, repeat, soon,
 };
-
-/// The result, or a panic where no result comes.
-#[track_caller]
-fn soon<T>(handle: JobHandle<T>) -> T {
-    handle.join_timeout(LONG).expect("the job ends").expect("the job returns")
-}
 
 // When they run.
 

@@ -12,17 +12,9 @@ use workcrew::{
     ThreadPoolExecutor, policy,
 };
 
-use crate::support::{Counter, Gate, LONG, SHORT, block_worker, finish, helper, repeat};
-
-fn single() -> ThreadPoolExecutor {
-    ThreadPoolExecutor::single().expect("a pool of one thread")
-}
-
-/// The result, or a panic where no result comes.
-#[track_caller]
-fn soon<T>(handle: JobHandle<T>) -> T {
-    handle.join_timeout(LONG).expect("the job ends").expect("the job returns")
-}
+use crate::support::{
+    Counter, Gate, LONG, SHORT, block_worker, finish, helper, repeat, single, soon,
+};
 
 /// A pool whose only worker is blocked until the gate opens, and whose queue has no room.
 fn full(policy: impl workcrew::RejectionPolicy + 'static) -> (ThreadPoolExecutor, Gate) {
@@ -293,12 +285,8 @@ fn an_interrupted_job_does_not_help_but_leaves_the_awaited_one_pending() {
             child
         })
         .unwrap();
-    soon(soon_handle(outer));
+    soon(soon(outer));
     finish(&pool);
-}
-
-fn soon_handle<T>(handle: JobHandle<JobHandle<T>>) -> JobHandle<T> {
-    soon(handle)
 }
 
 // Whom it reaches.

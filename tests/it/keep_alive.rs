@@ -5,19 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use workcrew::{Growth, JobHandle, Phase, Queue, ThreadPoolExecutor};
+use workcrew::{Growth, Phase, Queue, ThreadPoolExecutor};
 
-use crate::admission::hold;
 use crate::support::{
     Counter, Gate, KEEP_ALIVE, LONG, SHORT, assert_conserved, block_worker, eventually, finish,
-    pass_time, repeat,
+    hold, pass_time, repeat, soon,
 };
-
-/// Joins, and fails instead of waiting for ever.
-fn join_soon<T>(handle: JobHandle<T>) -> T {
-    let result = handle.join_timeout(LONG).unwrap_or_else(|_| panic!("the job was never run"));
-    result.expect("the job returns")
-}
 
 #[test]
 fn surplus_workers_leave_after_the_keep_alive_and_the_core_stays() {
@@ -58,7 +51,7 @@ fn core_threads_leave_only_if_they_may() {
             .build()
             .unwrap();
         let begun = Instant::now();
-        join_soon(pool.submit(|| ()).unwrap());
+        soon(pool.submit(|| ()).unwrap());
         if may {
             eventually("the core thread has left", || pool.stats().pool_size == 0);
             assert!(begun.elapsed() >= KEEP_ALIVE);
@@ -66,7 +59,7 @@ fn core_threads_leave_only_if_they_may() {
             pass_time(KEEP_ALIVE * 2);
             assert_eq!(pool.stats().pool_size, 1);
         }
-        join_soon(pool.submit(|| ()).unwrap());
+        soon(pool.submit(|| ()).unwrap());
         assert_eq!(finish(&pool).completed, 2);
     }
 }
@@ -80,7 +73,7 @@ fn allowing_core_timeout_reaches_workers_that_are_idle_already() {
     pool.allow_core_timeout(true).unwrap();
     eventually("all have left", || pool.stats().pool_size == 0);
     pool.allow_core_timeout(false).unwrap();
-    join_soon(pool.submit(|| ()).unwrap());
+    soon(pool.submit(|| ()).unwrap());
     pass_time(KEEP_ALIVE * 2);
     assert_eq!(pool.stats().pool_size, 1);
     finish(&pool);
@@ -120,11 +113,11 @@ fn a_keep_alive_without_end_keeps_surplus_workers() {
     eventually("all are idle", || pool.stats().idle == 3);
     pass_time(SHORT);
     assert_eq!(pool.stats().pool_size, 3);
-    join_soon(pool.submit(|| ()).unwrap());
+    soon(pool.submit(|| ()).unwrap());
     pool.set_keep_alive(KEEP_ALIVE).unwrap();
     eventually("all have left", || pool.stats().pool_size == 0);
     pool.set_keep_alive(Duration::MAX).unwrap();
-    join_soon(pool.submit(|| ()).unwrap());
+    soon(pool.submit(|| ()).unwrap());
     assert_eq!(finish(&pool).completed, 5);
 }
 
@@ -148,7 +141,7 @@ fn the_most_recently_idle_worker_gets_the_next_job() {
         }
         for (idle, (gate, handle)) in gates.iter().zip(running).enumerate() {
             gate.open();
-            threads.push(join_soon(handle));
+            threads.push(soon(handle));
             assert_eq!(pool.stats().idle, idle + 1, "a joined job's worker is free");
         }
         let again = Gate::new();
@@ -162,7 +155,7 @@ fn the_most_recently_idle_worker_gets_the_next_job() {
             handles.push(pool.submit(job).unwrap());
         }
         again.open();
-        let chosen: Vec<ThreadId> = handles.into_iter().map(join_soon).collect();
+        let chosen: Vec<ThreadId> = handles.into_iter().map(soon).collect();
         threads.reverse();
         assert_eq!(chosen, threads);
         finish(&pool);
@@ -188,7 +181,7 @@ fn under_a_trickle_of_jobs_surplus_workers_reach_their_keep_alive() {
         // Woken in turn, each would get a job long before its time is over.
         while pool.stats().pool_size > 1 {
             assert!(begun.elapsed() < LONG, "a trickle of jobs keeps the surplus alive");
-            join_soon(pool.submit(|| ()).unwrap());
+            soon(pool.submit(|| ()).unwrap());
         }
         assert_eq!(finish(&pool).largest_pool_size, 6);
     }
@@ -208,7 +201,7 @@ fn meet_a_leaving_worker(queue: Queue, core: usize, max: usize) {
         .expect("a possible pool");
     let rounds = repeat(48);
     for round in 0..rounds {
-        join_soon(pool.submit(move || round).expect("an empty pool has room"));
+        soon(pool.submit(move || round).expect("an empty pool has room"));
         let pause = keep_alive * u32::try_from(round % 16).expect("small") / 8;
         let resting = Instant::now();
         while resting.elapsed() < pause {
@@ -263,7 +256,7 @@ fn a_worker_that_leaves_at_once_never_takes_a_job_with_it() {
             .unwrap();
         let rounds = repeat(500);
         for _ in 0..rounds {
-            join_soon(pool.submit(|| ()).unwrap());
+            soon(pool.submit(|| ()).unwrap());
         }
         eventually("everybody has left", || pool.stats().pool_size == 0);
         assert_eq!(finish(&pool).completed, rounds as u64);
@@ -311,7 +304,7 @@ fn a_busy_worker_is_not_timed_out() {
     assert_eq!(pool.stats().pool_size, 1);
     let next = pool.submit(|| ()).unwrap();
     gate.open();
-    join_soon(next);
+    soon(next);
     eventually("the worker has left", || pool.stats().pool_size == 0);
     finish(&pool);
 }
@@ -343,7 +336,7 @@ fn a_pool_whose_workers_have_all_left_ends() {
         .keep_alive(Duration::ZERO)
         .build()
         .unwrap();
-    join_soon(pool.submit(|| ()).unwrap());
+    soon(pool.submit(|| ()).unwrap());
     eventually("the worker has left", || pool.stats().pool_size == 0);
     pool.shutdown();
     // The worker may still be at its last steps, which are waited for.

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use workcrew::{
-    AwaitError, Builder, CancelOutcome, Handle, Job, JobHandle, JobState, JoinError, OnDrop,
-    Outcome, Phase, PoolStats, Queue, Rejected, RejectionPolicy, Saturation, ThreadPoolExecutor,
-    policy,
+    AwaitError, Builder, CancelOutcome, Handle, Job, JobHandle, JobState, OnDrop, Outcome, Phase,
+    PoolStats, Queue, Rejected, RejectionPolicy, Saturation, ThreadPoolExecutor, policy,
 };
 
 use crate::support::{
     Counter, Gate, LONG, assert_conserved, block_worker, eventually, finish, helper, repeat,
+    settled,
 };
 
 // What is reported.
@@ -93,16 +93,10 @@ impl Reports {
 /// The pool still works, on its first thread; then ends it.
 #[track_caller]
 fn assert_alive(pool: &ThreadPoolExecutor) -> PoolStats {
-    assert_eq!(soon(pool.submit(|| 42).expect("accepted")).expect("it returns"), 42);
+    assert_eq!(settled(pool.submit(|| 42).expect("accepted")).expect("it returns"), 42);
     let stats = finish(pool);
     assert_eq!(stats.largest_pool_size, 1, "no thread was replaced");
     stats
-}
-
-/// The result, or a panic where no result comes.
-#[track_caller]
-fn soon<T>(handle: JobHandle<T>) -> Result<T, JoinError> {
-    handle.join_timeout(LONG).expect("the handle settles")
 }
 
 /// Panics when it is dropped.
@@ -225,7 +219,7 @@ fn panics_of_hook_and_body_in_every_combination_reach_the_handles() {
         (0..25).map(|_| matrix.pool.submit(|| blow(BODY.get())).unwrap()).collect();
     let mut panicked = 0;
     for handle in handles {
-        if let Err(error) = soon(handle) {
+        if let Err(error) = settled(handle) {
             assert!(error.is_panic(), "{error:?}");
             panicked += 1;
             // One of the payloads explodes when it is dropped.
@@ -269,7 +263,7 @@ fn a_panic_that_its_handle_receives_is_not_reported() {
     let pool = reports.pool();
     let handle = pool.submit(|| panic!("for the handle")).unwrap();
     let handle: JobHandle<()> = handle;
-    assert_eq!(soon(handle).unwrap_err().message(), Some("for the handle"));
+    assert_eq!(settled(handle).unwrap_err().message(), Some("for the handle"));
     let handle: JobHandle<()> = pool.submit(|| panic!("for a late handle")).unwrap();
     eventually("it has ended", || handle.is_finished());
     let error = handle.try_join().expect("it has ended").unwrap_err();
@@ -358,7 +352,7 @@ fn workers_that_all_panic_in_a_row_stay() {
     let stats = pool.stats();
     assert_eq!((stats.panicked, stats.pool_size, threads.get()), (200, 4, 4));
     let handles: Vec<_> = (0..8).map(|n| pool.submit(move || n).unwrap()).collect();
-    assert_eq!(handles.into_iter().map(|handle| soon(handle).unwrap()).sum::<u32>(), 28);
+    assert_eq!(handles.into_iter().map(|handle| settled(handle).unwrap()).sum::<u32>(), 28);
     assert_eq!(threads.get(), 4);
     finish(&pool);
     reports.assert(&["again"; 200]);
@@ -375,7 +369,7 @@ fn a_panic_of_a_job_that_a_waiter_runs_goes_to_the_waiter() {
             child.join().unwrap_err().message().map(str::to_owned)
         })
         .unwrap();
-    assert_eq!(soon(outer).unwrap().as_deref(), Some("in a helped job"));
+    assert_eq!(settled(outer).unwrap().as_deref(), Some("in a helped job"));
     let stats = assert_alive(&pool);
     assert_eq!((stats.completed, stats.panicked), (2, 1));
     reports.assert(&[]);
@@ -395,7 +389,7 @@ fn a_panic_of_a_job_that_its_submitter_runs_does_not_reach_the_submitter() {
     pool.execute(|| panic!("on its submitter")).unwrap();
     let handle: JobHandle<()> = pool.submit(|| panic!("to its handle")).unwrap();
     assert_eq!(handle.state(), JobState::Panicked);
-    assert_eq!(soon(handle).unwrap_err().message(), Some("to its handle"));
+    assert_eq!(settled(handle).unwrap_err().message(), Some("to its handle"));
     let stats = pool.stats();
     assert_eq!((stats.panicked, stats.caller_ran, stats.active), (2, 2, 1));
     gate.open();
@@ -434,7 +428,7 @@ fn a_panic_before_a_job_is_the_jobs_and_keeps_it_from_running() {
         .unwrap();
     let body = ran.clone();
     let handle = pool.submit(move || body.add()).unwrap();
-    assert_eq!(soon(handle).unwrap_err().message(), Some("before the job"));
+    assert_eq!(settled(handle).unwrap_err().message(), Some("before the job"));
     reports.assert(&[]);
     let body = ran.clone();
     let token = Arc::new(());
@@ -467,7 +461,7 @@ fn a_panic_before_a_job_does_not_hide_that_of_its_destructors() {
     pool.execute(move || drop(bomb)).unwrap();
     let bomb = Bomb("of other captures");
     let handle = pool.submit(move || drop(bomb)).unwrap();
-    assert_eq!(soon(handle).unwrap_err().message(), Some("of the hook"));
+    assert_eq!(settled(handle).unwrap_err().message(), Some("of the hook"));
     assert_eq!(assert_alive(&pool).panicked, 2);
     reports.payloads.lock().sort_unstable();
     reports.assert(&["of other captures", "of the captures", "of the hook"]);
@@ -486,10 +480,10 @@ fn a_panic_after_a_job_is_reported_once_and_changes_nothing() {
         })
         .build()
         .unwrap();
-    assert_eq!(soon(pool.submit(|| 5).unwrap()).unwrap(), 5);
+    assert_eq!(settled(pool.submit(|| 5).unwrap()).unwrap(), 5);
     assert_eq!(calls.get(), 1);
     let failed: JobHandle<()> = pool.submit(|| panic!("its own")).unwrap();
-    assert_eq!(soon(failed).unwrap_err().message(), Some("its own"));
+    assert_eq!(settled(failed).unwrap_err().message(), Some("its own"));
     assert_eq!(calls.get(), 2);
     let stats = assert_alive(&pool);
     assert_eq!((stats.completed, stats.panicked, calls.get()), (2, 1, 3));
@@ -553,7 +547,7 @@ fn a_panic_of_a_policy_reaches_the_submitter_and_leaves_the_pool_whole() {
     let (job, handle) = Job::with_handle(|| ());
     let caught = catch_unwind(AssertUnwindSafe(|| pool.execute_job(job).is_ok()));
     assert_eq!(caught.unwrap_err().downcast_ref(), Some(&"in a policy"));
-    assert!(soon(handle).unwrap_err().is_cancelled());
+    assert!(settled(handle).unwrap_err().is_cancelled());
     assert!(catch_unwind(AssertUnwindSafe(|| pool.submit(|| ()).is_ok())).is_err());
     let stats = pool.stats();
     assert_conserved(&stats);
@@ -563,7 +557,7 @@ fn a_panic_of_a_policy_reaches_the_submitter_and_leaves_the_pool_whole() {
     pool.wait_idle(LONG).unwrap();
     let inner = pool.handle();
     let nested = pool.submit(move || inner.execute(|| ()).is_ok()).unwrap();
-    assert_eq!(soon(nested).unwrap_err().message(), Some("in a policy"));
+    assert_eq!(settled(nested).unwrap_err().message(), Some("in a policy"));
     let stats = assert_alive(&pool);
     assert_eq!((stats.completed, stats.panicked, stats.discarded), (2, 1, 3));
     reports.assert(&[]);
@@ -582,7 +576,7 @@ fn a_panic_of_a_running_jobs_destructors_is_the_jobs() {
     .unwrap();
     let bomb = Bomb("among the captures of another");
     let handle = pool.submit(move || drop(bomb)).unwrap();
-    assert_eq!(soon(handle).unwrap_err().message(), Some("among the captures of another"));
+    assert_eq!(settled(handle).unwrap_err().message(), Some("among the captures of another"));
     assert_eq!(assert_alive(&pool).panicked, 2);
     reports.assert(&["among the captures"]);
 }
@@ -621,7 +615,7 @@ fn a_panic_of_a_cancelled_jobs_destructors_is_reported_once() {
     let bomb = Bomb("in a cancelled job");
     let handle = pool.submit(move || drop(bomb)).unwrap();
     assert_eq!(handle.cancel(), CancelOutcome::Removed);
-    assert!(soon(handle).unwrap_err().is_cancelled());
+    assert!(settled(handle).unwrap_err().is_cancelled());
     reports.assert(&["in a cancelled job"]);
     gate.open();
     let stats = assert_alive(&pool);
@@ -657,7 +651,7 @@ fn a_panic_of_a_discarded_jobs_destructors_is_reported_once() {
     block_worker(&pool, &gate);
     let bomb = Bomb("in a discarded job");
     let handle = pool.submit(move || drop(bomb)).expect("the submitter is not concerned");
-    assert!(soon(handle).unwrap_err().is_cancelled());
+    assert!(settled(handle).unwrap_err().is_cancelled());
     gate.open();
     pool.wait_idle(LONG).unwrap();
     assert_eq!(assert_alive(&pool).discarded, 1);
@@ -680,7 +674,7 @@ fn panics_of_the_pending_jobs_destructors_do_not_stop_the_owners_drop() {
     let watch = pool.handle();
     let dropping = helper(move || drop(pool));
     for handle in handles {
-        assert!(soon(handle).unwrap_err().is_cancelled());
+        assert!(settled(handle).unwrap_err().is_cancelled());
     }
     gate.open();
     dropping.join();
@@ -703,7 +697,7 @@ fn panics_of_destructors_while_the_owners_thread_panics_do_not_abort() {
         panic!("the first panic");
     }));
     assert_eq!(caught.unwrap_err().downcast_ref(), Some(&"the first panic"));
-    assert!(soon(handle).unwrap_err().is_cancelled());
+    assert!(settled(handle).unwrap_err().is_cancelled());
     gate.open();
     watch.await_termination(LONG).unwrap();
     assert_conserved(&watch.stats());
@@ -722,7 +716,7 @@ fn a_panic_of_a_handed_back_jobs_destructor_is_its_holders() {
     assert_eq!(pending.len(), 1);
     let caught = catch_unwind(AssertUnwindSafe(move || drop(pending)));
     assert_eq!(caught.unwrap_err().downcast_ref::<String>().unwrap(), "of the holder");
-    assert!(soon(handle).unwrap_err().is_cancelled(), "it settled all the same");
+    assert!(settled(handle).unwrap_err().is_cancelled(), "it settled all the same");
     gate.open();
     pool.wait_idle(LONG).unwrap();
     assert_alive(&pool);

@@ -13,10 +13,9 @@ use workcrew::{
     RejectionPolicy, Saturation, ThreadPoolExecutor,
 };
 
-use crate::admission::hold;
 use crate::support::{
-    Counter, Gate, Helper, LONG, SHORT, assert_conserved, block_worker, eventually, finish, helper,
-    pass_time, repeat,
+    Counter, Gate, Helper, LONG, SHORT, assert_cancelled, assert_conserved, block_worker,
+    eventually, finish, helper, hold, pass_time, repeat,
 };
 
 type Policy = Box<dyn RejectionPolicy>;
@@ -82,13 +81,6 @@ fn full_pool(policy: impl RejectionPolicy + 'static) -> (ThreadPoolExecutor, Gat
 fn telling(ran: &Counter) -> impl FnOnce() + Send + 'static {
     let ran = ran.clone();
     move || _ = ran.add()
-}
-
-#[track_caller]
-fn assert_cancelled<T>(handle: JobHandle<T>) {
-    assert_eq!(handle.state(), JobState::Cancelled);
-    assert!(handle.is_finished());
-    assert!(handle.join().is_err_and(|error| error.is_cancelled()));
 }
 
 // The built-in policies.

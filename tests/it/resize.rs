@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use workcrew::{BuildError, Growth, PoolStats, Queue, RejectReason, ThreadPoolExecutor};
 
-use crate::admission::hold;
 use crate::support::{
     Counter, Gate, Helper, KEEP_ALIVE, SHORT, assert_conserved, block_worker, eventually, finish,
-    helper, pass_time, repeat,
+    helper, hold, pass_time, repeat,
 };
 
 /// Longer than any test.

@@ -6,23 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use workcrew::{
-    CancelOutcome, Growth, Handle, Job, JobHandle, Phase, PoolStats, Queue, RejectReason,
-    ThreadPoolExecutor, policy,
+    CancelOutcome, Growth, Handle, Job, Phase, PoolStats, Queue, RejectReason, ThreadPoolExecutor,
+    policy,
 };
 
 use crate::support::{
     Counter, Gate, Helper, LONG, SHORT, assert_conserved, block_worker, eventually, finish, helper,
-    pass_time, repeat,
+    pass_time, repeat, single, soon,
 };
-
-fn single() -> ThreadPoolExecutor {
-    ThreadPoolExecutor::single().expect("a pool of one thread")
-}
-
-#[track_caller]
-fn soon<T>(handle: JobHandle<T>) -> T {
-    handle.join_timeout(LONG).expect("the job ends").expect("the job returns")
-}
 
 /// The figures that say what became of the jobs, in the order of the conservation sum.
 fn fates(stats: &PoolStats) -> [u64; 8] {

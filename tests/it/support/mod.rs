@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use workcrew::{PoolStats, ThreadPoolExecutor};
+use workcrew::{JobHandle, JobState, JoinError, PoolStats, ThreadPoolExecutor};
 
 /// As long as nothing that works ever takes.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -146,6 +146,45 @@ pub(crate) fn assert_conserved(stats: &PoolStats) {
         + stats.discarded;
     assert_eq!(stats.submitted, sum, "a job is missing or counted twice: {stats:?}");
     assert_eq!(stats.accepted, stats.submitted - stats.rejected, "{stats:?}");
+}
+
+pub(crate) fn single() -> ThreadPoolExecutor {
+    ThreadPoolExecutor::single().expect("a pool of one thread")
+}
+
+/// How the job ended, or a panic where it does not end.
+#[track_caller]
+pub(crate) fn settled<T>(handle: JobHandle<T>) -> Result<T, JoinError> {
+    handle.join_timeout(LONG).expect("the handle settles")
+}
+
+/// The result, or a panic where no result comes.
+#[track_caller]
+pub(crate) fn soon<T>(handle: JobHandle<T>) -> T {
+    settled(handle).expect("the job returns")
+}
+
+#[track_caller]
+pub(crate) fn assert_cancelled<T>(handle: JobHandle<T>) {
+    assert_eq!(handle.state(), JobState::Cancelled, "settled at once");
+    assert!(handle.is_finished());
+    assert!(handle.done().recv().is_err(), "its channel is disconnected");
+    let result = settled(handle);
+    assert!(result.is_err_and(|error| error.is_cancelled()), "not cancelled");
+}
+
+/// Submits jobs that count themselves when they start, and end when the gate opens.
+pub(crate) fn hold(pool: &ThreadPoolExecutor, gate: &Gate, jobs: usize) -> Counter {
+    let started = Counter::new();
+    for _ in 0..jobs {
+        let (started, gate) = (started.clone(), gate.clone());
+        pool.execute(move || {
+            started.add();
+            gate.pass();
+        })
+        .expect("there is room for a blocker");
+    }
+    started
 }
 
 /// Occupies a worker until the gate opens; returns once the job runs.
