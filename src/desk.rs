@@ -203,6 +203,14 @@ impl Desk {
         Some(oldest)
     }
 
+    /// Takes the oldest pending job for running, exchanging the buffers if the outbox is dry.
+    pub(crate) fn next_job(&mut self, outbox: &mut Outbox, dead: &mut Vec<Job>) -> Option<Job> {
+        outbox.pop(dead).or_else(|| {
+            std::mem::swap(&mut outbox.jobs, &mut self.inbox);
+            outbox.pop(dead)
+        })
+    }
+
     /// Takes all pending jobs out, oldest first.
     pub(crate) fn take_all(&mut self, outbox: &mut Outbox, dead: &mut Vec<Job>) -> Vec<Job> {
         let mut all = Vec::with_capacity(self.pending());
@@ -224,11 +232,6 @@ impl Desk {
     /// Returns whether nothing is queued or running.
     fn pauses(&mut self) -> bool {
         self.idle.len() == self.workers.len() && self.callers == 0 && self.pending() == 0
-    }
-
-    /// Returns whether nothing is queued or running, and every handle has been told.
-    pub(crate) fn is_idle(&mut self) -> bool {
-        self.settling == 0 && self.pauses()
     }
 
     /// Returns whether a job would find room, at least if a worker can be started where one was

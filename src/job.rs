@@ -99,10 +99,10 @@ pub(crate) trait Pending: Send + Sync {
 /// What a pending job's handle may ask of the pool that queues the job.
 pub(crate) trait Home: Send + Sync {
     /// Calls `claim` under the pool's lock and, if it says that it got the job, counts the job as
-    /// cancelled and its place as free; to be followed by `settled`.
+    /// cancelled and its place as free; to be followed by `cancel_ended`.
     fn cancel(&self, claim: &mut dyn FnMut() -> bool) -> bool;
     /// The handle of a job that was cancelled has been told, and its captures are dropped.
-    fn settled(&self);
+    fn cancel_ended(&self);
     /// If this thread is one of the pool's workers: calls `claim` under the pool's lock and, if it
     /// says that it got the job, runs the job here.
     fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool);

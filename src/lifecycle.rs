@@ -158,11 +158,8 @@ impl Pool {
         }
         let waiter = Waiter::new();
         let mut desk = self.desk.lock();
-        if desk.is_idle() {
-            return Ok(());
-        }
         desk.idle_waiters.push(Arc::clone(&waiter));
-        // It may be a pause but for the handles that are still to be told.
+        // It may be a pause already, perhaps but for handles that are still to be told.
         let wakes = desk.note_idle();
         drop(desk);
         wakes.wake();
@@ -249,11 +246,7 @@ impl Pool {
         if !desk.is_stranded() {
             return false;
         }
-        let job = outbox.pop(&mut dead).or_else(|| {
-            std::mem::swap(&mut outbox.jobs, &mut desk.inbox);
-            outbox.pop(&mut dead)
-        });
-        let Some(job) = job else { return false };
+        let Some(job) = desk.next_job(&mut outbox, &mut dead) else { return false };
         desk.caller_takes_over();
         drop(desk);
         drop(outbox);

@@ -191,7 +191,7 @@ impl Home for Pool {
         true
     }
 
-    fn settled(&self) {
+    fn cancel_ended(&self) {
         // Not counted as settling: what was dropped may be the pool's owner, which waits for that.
         let tidy = self.desk.lock().try_tidy();
         self.tidy(tidy);
@@ -236,11 +236,16 @@ impl Pool {
         if let Some(payload) = ended.unclaimed {
             self.hooks.panicked(&self.name, "a job", payload);
         }
-        if let Some(payload) = ended.stray {
-            self.hooks.panicked(&self.name, "a dropped job's destructor", payload);
-        }
+        self.report_destructor(ended.stray);
         interrupt::end_job();
         (ended.outcome, ended.settlement)
+    }
+
+    /// Reports the panic, if there was one, of the captures of a job that was not run.
+    pub(crate) fn report_destructor(&self, panic: Option<Payload>) {
+        if let Some(payload) = panic {
+            self.hooks.panicked(&self.name, "a dropped job's destructor", payload);
+        }
     }
 
     fn sweep(&self, sweep: Sweep) {

@@ -262,9 +262,7 @@ impl Pool {
 
     /// Drops a job that will not be run. A panic of its captures is reported and goes no further.
     pub(crate) fn drop_contained(&self, job: Job) {
-        if let Err(payload) = drop_caught(job) {
-            self.hooks.panicked(&self.name, "a dropped job's destructor", payload);
-        }
+        self.report_destructor(drop_caught(job).err());
     }
 
     pub(crate) fn drop_all(&self, jobs: Vec<Job>) {

@@ -361,7 +361,7 @@ where
             if let Some((told, body)) = cancelled.filter(|_| is_cancelled) {
                 Self::finish_cancel(told, body);
                 if let Some(home) = &home {
-                    home.settled();
+                    home.cancel_ended();
                 }
                 return CancelOutcome::Removed;
             }

@@ -291,11 +291,7 @@ impl Shift<'_> {
             return Next::Leave;
         }
         outbox.look = false;
-        let job = outbox.pop(&mut dead).or_else(|| {
-            std::mem::swap(&mut outbox.jobs, &mut desk.inbox);
-            outbox.pop(&mut dead)
-        });
-        if let Some(job) = job {
+        if let Some(job) = desk.next_job(&mut outbox, &mut dead) {
             if outbox.room_wanted {
                 give_room(outbox, desk);
             }

@@ -552,7 +552,7 @@ impl Home for Place {
         self.claim(claim)
     }
 
-    fn settled(&self) {
+    fn cancel_ended(&self) {
         *self.settled.lock() += 1;
     }
 

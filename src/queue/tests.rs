@@ -226,7 +226,7 @@ impl Home for Former {
         unreachable!("the job is not the pool's any more")
     }
 
-    fn settled(&self) {
+    fn cancel_ended(&self) {
         unreachable!("nothing was cancelled here")
     }
 
