@@ -69,6 +69,7 @@ pub(crate) enum Decision {
 }
 
 /// Decides what happens to a job.
+#[inline]
 pub(crate) fn admit(counts: &Counts, attempt: Attempt) -> Decision {
     let Settings { core, max, growth, .. } = counts.settings;
     if counts.phase != Phase::Running {

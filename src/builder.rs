@@ -231,8 +231,9 @@ impl Builder {
     ///
     /// A [`BuildError`] that names the setting at fault, its value, and what would be allowed.
     pub fn build(self) -> Result<ThreadPoolExecutor, BuildError> {
-        let machine = available_parallelism().map_or(1, NonZero::get);
-        let core = self.core.unwrap_or_else(|| machine.min(self.max.unwrap_or(machine)));
+        // Asked only where it matters: the answer costs as much as starting a thread.
+        let machine = || available_parallelism().map_or(1, NonZero::get);
+        let core = self.core.unwrap_or_else(|| machine().min(self.max.unwrap_or(usize::MAX)));
         let settings = Settings {
             core,
             // A pool of no core threads still needs one to run its jobs.

@@ -8,15 +8,15 @@
 //! it, waking and dropping, they return.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::Instant;
 
 use crossbeam_channel::Sender;
 
 use crate::admission::{self, Attempt, Counts, Decision};
 use crate::job::Job;
 use crate::phase::Phase;
-use crate::queue::{Fifo, Outbox, Popped};
+use crate::queue::{Fifo, Outbox, Shelf};
 use crate::settings::Settings;
+use crate::stamp::{Stamp, Stamps};
 use crate::stats::{Ends, PoolStats, Tally};
 use crate::sync::Arc;
 use crate::threads::Threads;
@@ -28,8 +28,10 @@ pub(crate) use self::roster::{Idling, Prompt, Recruit, Wake};
 mod roster; // the workers
 
 pub(crate) struct Desk {
-    pub(crate) phase: Phase,
-    pub(crate) settings: Settings,
+    /// Jobs that can be queued as the last one was: nothing that bears on admission has changed.
+    clear: u64,
+    phase: Phase,
+    settings: Settings,
     /// The ends that each worker counted, by its index.
     workers: HashMap<usize, Arc<Ends>>,
     last_index: usize,
@@ -43,10 +45,9 @@ pub(crate) struct Desk {
     departing: usize,
     /// Jobs being run by their submitters.
     callers: usize,
-    /// Ended jobs whose handle is being told by a thread that already counts as free.
-    settling: usize,
     pub(crate) inbox: Fifo,
-    popped: Arc<Popped>,
+    stamps: Stamps,
+    shelf: Arc<Shelf>,
     pushed: u64,
     /// Jobs that left the queue otherwise than by being popped.
     removed: u64,
@@ -61,14 +62,13 @@ pub(crate) struct Desk {
     pub(crate) room_waiters: VecDeque<Arc<Waiter>>,
     /// Waiting for a pause.
     pub(crate) idle_waiters: Vec<Arc<Waiter>>,
-    /// The pause was there; waiting for the handles that were still to be told then.
-    paused_waiters: Vec<Arc<Waiter>>,
     pub(crate) end_waiters: Vec<Arc<Waiter>>,
 }
 
 impl Desk {
-    pub(crate) fn new(settings: Settings, popped: Arc<Popped>) -> Self {
+    pub(crate) fn new(settings: Settings, shelf: Arc<Shelf>) -> Self {
         Self {
+            clear: 0,
             phase: Phase::Running,
             settings,
             workers: HashMap::new(),
@@ -78,9 +78,9 @@ impl Desk {
             bringing: 0,
             departing: 0,
             callers: 0,
-            settling: 0,
             inbox: Fifo::default(),
-            popped,
+            stamps: Stamps::new(),
+            shelf,
             pushed: 0,
             removed: 0,
             seen_popped: 0,
@@ -90,7 +90,6 @@ impl Desk {
             threads: Threads::default(),
             room_waiters: VecDeque::new(),
             idle_waiters: Vec::new(),
-            paused_waiters: Vec::new(),
             end_waiters: Vec::new(),
         }
     }
@@ -101,7 +100,7 @@ impl Desk {
 
     /// Jobs accepted and not started. Exact while the outbox's lock is held, or nobody pops.
     pub(crate) fn pending(&mut self) -> usize {
-        self.seen_popped = self.popped.get();
+        self.seen_popped = self.shelf.popped.get();
         self.seen_pending()
     }
 
@@ -114,20 +113,62 @@ impl Desk {
         usize::try_from(self.pushed - self.removed - self.seen_popped).unwrap_or(usize::MAX)
     }
 
+    fn waiting(&self) -> usize {
+        self.seen_pending() + self.bringing
+    }
+
     fn counts(&self) -> Counts {
         Counts {
             phase: self.phase,
             settings: self.settings,
             workers: self.workers.len(),
             idle: self.idle.len(),
-            waiting: self.seen_pending() + self.bringing,
+            waiting: self.waiting(),
             starting: self.starting,
         }
     }
 
-    /// Decides what happens to a submitted job. The number of popped jobs lies on a cache line that
-    /// workers write to, so it is read only where the last one seen does not let the job in.
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    pub(crate) fn enter(&mut self, phase: Phase) {
+        self.clear = 0;
+        self.phase = phase;
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    pub(crate) fn set(&mut self, settings: Settings) {
+        self.clear = 0;
+        self.settings = settings;
+    }
+
+    /// Decides what happens to a submitted job.
+    #[inline]
     pub(crate) fn decide(&mut self, attempt: Attempt) -> Decision {
+        if attempt == Attempt::First && self.clear > 0 {
+            debug_assert_eq!(admission::admit(&self.counts(), attempt), Decision::Enqueue);
+            self.clear -= 1;
+            return Decision::Enqueue;
+        }
+        let decision = self.decide_anew(attempt);
+        // As long as this stays so, only a want of room can make the next decision another one.
+        let is_plain = attempt == Attempt::First && self.starting == 0;
+        if decision == Decision::Enqueue && is_plain {
+            self.clear = match self.settings.capacity {
+                None => u64::MAX,
+                Some(capacity) => capacity.saturating_sub(self.waiting() + 1) as u64,
+            };
+        }
+        decision
+    }
+
+    /// The number of popped jobs lies on a cache line that workers write to, so it is read only
+    /// where the last one seen does not let the job in.
+    fn decide_anew(&mut self, attempt: Attempt) -> Decision {
         let decision = admission::admit(&self.counts(), attempt);
         let is_exact = match decision {
             Decision::HandOff | Decision::HandOffAndStart | Decision::Refused => true,
@@ -143,15 +184,17 @@ impl Desk {
 
     // Jobs.
 
-    pub(crate) fn enqueue(&mut self, job: Job, since: Instant) {
-        self.tally.submitted += 1;
+    #[expect(clippy::inline_always, reason = "measured: a job is moved once, into its place")]
+    #[inline(always)]
+    pub(crate) fn enqueue(&mut self, job: Job) {
         self.pushed += 1;
-        self.inbox.push(job, since);
+        self.inbox.push(job, self.stamps.next());
     }
 
     /// Takes the most recently idle worker off the stack, for a job that counts as started now.
     pub(crate) fn choose_idle(&mut self) -> Option<Sender<Wake>> {
         let mailbox = self.pop_idle()?;
+        self.stamps.pause();
         self.tally.submitted += 1;
         self.tally.started += 1;
         Some(mailbox)
@@ -172,7 +215,6 @@ impl Desk {
 
     pub(crate) fn caller_ends(&mut self) {
         self.callers -= 1;
-        self.settling += 1;
     }
 
     /// A pending job was cancelled or taken by a waiter; its place is free, though the job itself
@@ -205,9 +247,10 @@ impl Desk {
 
     /// Takes the oldest pending job for running, exchanging the buffers if the outbox is dry.
     pub(crate) fn next_job(&mut self, outbox: &mut Outbox, dead: &mut Vec<Job>) -> Option<Job> {
-        outbox.pop(dead).or_else(|| {
+        self.shelf.pop_live(outbox, dead).or_else(|| {
             std::mem::swap(&mut outbox.jobs, &mut self.inbox);
-            outbox.pop(dead)
+            self.stamps.pause();
+            self.shelf.pop_live(outbox, dead)
         })
     }
 
@@ -241,15 +284,11 @@ impl Desk {
         self.decide(attempt) != Decision::Saturated
     }
 
-    /// Something may have become idle. A pause counts for those who wait for one though it may be
-    /// over when the last handle has been told, which is when they are woken.
+    /// Something may have become idle.
     pub(crate) fn note_idle(&mut self) -> Wakes {
-        if !self.idle_waiters.is_empty() && self.pauses() {
-            self.paused_waiters.append(&mut self.idle_waiters);
-        }
         let mut wakes = Wakes::default();
-        if self.settling == 0 {
-            wakes.add(self.paused_waiters.drain(..));
+        if !self.idle_waiters.is_empty() && self.pauses() {
+            wakes.add(self.idle_waiters.drain(..));
         }
         wakes
     }
@@ -287,12 +326,11 @@ impl Desk {
             && self.workers.is_empty()
             && self.departing == 0
             && self.callers == 0
-            && self.settling == 0
             && self.pending() == 0;
         if !ends {
             return Tidy::NotYet;
         }
-        self.phase = Phase::Tidying;
+        self.enter(Phase::Tidying);
         Tidy::Due
     }
 
@@ -302,7 +340,9 @@ impl Desk {
     }
 
     /// The figures of this moment. The outbox's lock is held too, so nothing moves.
-    pub(crate) fn stats(&mut self, oldest: Option<Instant>) -> PoolStats {
+    pub(crate) fn stats(&mut self, oldest: Option<Stamp>) -> PoolStats {
+        // Who looks again later can tell what came before this look from what came after.
+        self.stamps.pause();
         let waiting = self.pending();
         // As many pending jobs as workers are starting count as theirs.
         let promised = waiting.min(self.starting);
@@ -312,7 +352,8 @@ impl Desk {
                 |(completed, panicked), (c, p)| (completed + c, panicked + p),
             );
         let running = self.tally.started + self.seen_popped - completed - panicked;
-        let Tally { submitted, rejected, .. } = self.tally;
+        let rejected = self.tally.rejected;
+        let submitted = self.pushed + self.tally.submitted;
         PoolStats {
             phase: self.phase,
             core: self.settings.core,
@@ -333,7 +374,9 @@ impl Desk {
             discarded: self.tally.discarded,
             caller_ran: self.tally.caller_ran,
             spawn_failures: self.tally.spawn_failures,
-            oldest_pending: oldest.filter(|_| waiting > promised).map(|since| since.elapsed()),
+            oldest_pending: oldest
+                .filter(|_| waiting > promised)
+                .map(|since| self.stamps.age(since)),
         }
     }
 }

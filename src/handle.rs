@@ -142,7 +142,7 @@ impl Handle {
 
     /// Returns where the pool is in its life.
     pub fn phase(&self) -> Phase {
-        self.pool.desk.lock().phase
+        self.pool.desk.lock().phase()
     }
 
     /// Returns whether a shutdown has begun.

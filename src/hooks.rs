@@ -61,6 +61,7 @@ impl Hooks {
     }
 
     /// Its panic is the job's: a job whose preparation failed must not run.
+    #[inline]
     pub(crate) fn job_starts(&self, worker: &Worker) -> Result<(), Payload> {
         match &self.before_job {
             Some(hook) => catch(|| hook(worker)),
@@ -68,6 +69,7 @@ impl Hooks {
         }
     }
 
+    #[inline]
     pub(crate) fn job_ended(&self, worker: &Worker, outcome: Outcome) {
         if let Some(hook) = &self.after_job {
             self.contain(worker, "after_job", || hook(worker, outcome));
@@ -81,6 +83,7 @@ impl Hooks {
         }
     }
 
+    #[cold]
     fn contain(&self, worker: &Worker, name: &str, hook: impl FnOnce()) {
         if let Err(payload) = catch(hook) {
             self.panicked(&worker.pool, &format!("{name} hook"), payload);

@@ -12,6 +12,7 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::error::Payload;
+use crate::stamp::Stamp;
 use crate::sync::Arc;
 
 /// The words of captures that a job holds without allocating.
@@ -36,9 +37,14 @@ type Space = [MaybeUninit<usize>; WORDS];
 /// assert_eq!(handle.join()?, 42);
 /// # Ok::<(), workcrew::JoinError>(())
 /// ```
+#[repr(C)]
 pub struct Job {
-    ops: &'static Ops,
+    // In this order a copy of the whole and one of the space alone are made of the same pieces: a
+    // processor stalls where it reads as one piece what it has just written as two.
     space: Space,
+    ops: &'static Ops,
+    /// Since when it has been pending; not set before.
+    since: Stamp,
     /// What is inside is only known to be `Send`; see the `Sync` below.
     holds: PhantomData<*mut ()>,
 }
@@ -57,18 +63,24 @@ unsafe impl Sync for Job {}
 
 /// What can be done with the value in a job's space.
 struct Ops {
-    /// Takes the value out of the space and runs it.
-    run: unsafe fn(*mut Space) -> Ended,
+    /// Takes the value out of the space and runs it. Most ends are plain ones and leave the `Ended`
+    /// as it was made, which is cheaper than to return one.
+    run: unsafe fn(*mut Space, &mut Ended),
     /// Drops the value in its place.
     drop: unsafe fn(*mut Space),
     /// Looks at the value.
     pending: for<'a> unsafe fn(&'a Space) -> Option<&'a Arc<dyn Pending>>,
+    /// False if there is nothing to look at, which saves the call.
+    has_handle: bool,
 }
 
 /// What a job carries.
 pub(crate) trait Body: Send + 'static {
-    /// Runs it. Never unwinds: a panic of the user's code is in what it returns.
-    fn run(self) -> Ended;
+    /// Whether `pending` can have an answer.
+    const HAS_HANDLE: bool;
+
+    /// Runs it and notes what is to be noted. Never unwinds: a panic of the user's code is a note.
+    fn run(self, ended: &mut Ended);
 
     /// Returns the side of the job that its handle sees, if it has one.
     fn pending(&self) -> Option<&Arc<dyn Pending>> {
@@ -92,8 +104,10 @@ pub(crate) trait Pending: Send + Sync {
     fn fail(self: Arc<Self>, payload: Payload) -> Ended;
     /// Settles it as cancelled unless it was taken.
     fn abandon(&self);
-    /// Publishes how it ended, and wakes who waits for it.
+    /// Publishes how it ended. Runs none of the user's code.
     fn settle(&self);
+    /// The same if it was not done before, and wakes who waits for it.
+    fn tell(&self);
 }
 
 /// What a pending job's handle may ask of the pool that queues the job.
@@ -131,12 +145,26 @@ pub(crate) struct Ended {
     pub(crate) settlement: Option<Settlement>,
 }
 
+impl Ended {
+    /// A job without a handle that returned.
+    const PLAINLY: Self =
+        Self { outcome: Outcome::Completed, unclaimed: None, stray: None, settlement: None };
+}
+
 /// The duty to tell a job's handle; done when this is dropped.
 pub(crate) struct Settlement(pub(crate) Arc<dyn Pending>);
 
+impl Settlement {
+    /// Publishes how the job ended. To be called under the lock under which the job's thread comes
+    /// free, so that who sees the one sees the other; the drop wakes who waits, without the lock.
+    pub(crate) fn publish(&self) {
+        self.0.settle();
+    }
+}
+
 impl Drop for Settlement {
     fn drop(&mut self) {
-        self.0.settle();
+        self.0.tell();
     }
 }
 
@@ -161,12 +189,13 @@ pub(crate) fn discard_payload(payload: Payload) {
 struct Plain<F>(F);
 
 impl<F: FnOnce() + Send + 'static> Body for Plain<F> {
-    fn run(self) -> Ended {
-        let (outcome, unclaimed) = match catch(self.0) {
-            Ok(()) => (Outcome::Completed, None),
-            Err(payload) => (Outcome::Panicked, Some(payload)),
-        };
-        Ended { outcome, unclaimed, stray: None, settlement: None }
+    const HAS_HANDLE: bool = false;
+
+    fn run(self, ended: &mut Ended) {
+        if let Err(payload) = catch(self.0) {
+            ended.outcome = Outcome::Panicked;
+            ended.unclaimed = Some(payload);
+        }
     }
 }
 
@@ -174,8 +203,10 @@ impl<F: FnOnce() + Send + 'static> Body for Plain<F> {
 struct Tracked(Option<Arc<dyn Pending>>);
 
 impl Body for Tracked {
-    fn run(mut self) -> Ended {
-        self.0.take().expect("only its own run empties it").execute()
+    const HAS_HANDLE: bool = true;
+
+    fn run(mut self, ended: &mut Ended) {
+        *ended = self.0.take().expect("only its own run empties it").execute();
     }
 
     fn pending(&self) -> Option<&Arc<dyn Pending>> {
@@ -192,8 +223,10 @@ impl Drop for Tracked {
 }
 
 impl<B: Body> Body for Box<B> {
-    fn run(self) -> Ended {
-        (*self).run()
+    const HAS_HANDLE: bool = B::HAS_HANDLE;
+
+    fn run(self, ended: &mut Ended) {
+        (*self).run(ended);
     }
 
     fn pending(&self) -> Option<&Arc<dyn Pending>> {
@@ -206,17 +239,18 @@ struct Holding<B>(PhantomData<B>);
 
 #[expect(unsafe_code, reason = "these are the operations on the erased value")]
 impl<B: Body> Holding<B> {
-    const OPS: Ops = Ops { run: Self::run, drop: Self::drop, pending: Self::pending };
+    const OPS: Ops =
+        Ops { run: Self::run, drop: Self::drop, pending: Self::pending, has_handle: B::HAS_HANDLE };
 
     /// # Safety
     ///
     /// `space` holds an initialised `B`, which the caller gives up.
-    unsafe fn run(space: *mut Space) -> Ended {
+    unsafe fn run(space: *mut Space, ended: &mut Ended) {
         // SAFETY:
         // - valid and aligned: the caller's promise, and `Job::holding` checked that `B` fits.
         // - not read again: the caller gives the value up.
         let body = unsafe { space.cast::<B>().read() };
-        body.run()
+        body.run(ended);
     }
 
     /// # Safety
@@ -287,23 +321,37 @@ impl Job {
         // - valid for a write of `B`: the assertion above has its size and alignment.
         // - nothing is overwritten that would need a drop: the space is uninitialised.
         unsafe { space.as_mut_ptr().cast::<B>().write(body) };
-        Self { ops: &Holding::<B>::OPS, space, holds: PhantomData }
+        Self { space, ops: &Holding::<B>::OPS, since: Stamp::UNSET, holds: PhantomData }
     }
 
     /// Runs the job, which was [started](Pending::start) if it has a handle.
+    #[inline]
     #[expect(unsafe_code, reason = "calls the erased operation")]
     pub(crate) fn run_caught(self) -> Ended {
         let mut job = ManuallyDrop::new(self);
+        let mut ended = Ended::PLAINLY;
         // SAFETY: the space holds what `ops` operates on (the module's invariant), and
         // `ManuallyDrop` keeps it from being dropped after this takes it.
-        unsafe { (job.ops.run)(&raw mut job.space) }
+        unsafe { (job.ops.run)(&raw mut job.space, &mut ended) }
+        ended
     }
 
     /// Returns the side of the job that its handle sees, if it has one.
     #[expect(unsafe_code, reason = "calls the erased operation")]
     pub(crate) fn pending(&self) -> Option<&Arc<dyn Pending>> {
+        if !self.ops.has_handle {
+            return None;
+        }
         // SAFETY: the space holds what `ops` operates on (the module's invariant).
         unsafe { (self.ops.pending)(&self.space) }
+    }
+
+    pub(crate) fn set_since(&mut self, since: Stamp) {
+        self.since = since;
+    }
+
+    pub(crate) fn since(&self) -> Stamp {
+        self.since
     }
 
     /// Takes the job for running; false if its handle cancelled it, or another took it.

@@ -11,7 +11,7 @@ use crate::interrupt;
 use crate::job::{Job, Pending};
 use crate::sync::{Arc, thread};
 use crate::task::{CancelOutcome, JobState, Settles, Task};
-use crate::wait::{Deadline, Heed, park_until};
+use crate::wait::{Deadline, Heed, park_until, spin_until};
 
 /// The result of a submitted job, to come.
 ///
@@ -127,11 +127,16 @@ impl<T> JobHandle<T> {
     }
 
     fn wait(&self, deadline: Deadline) -> Result<Result<T, JoinError>, AwaitError> {
-        if let Some(result) = self.task.cell().lock().take() {
+        let ended = || self.task.cell().lock().take();
+        if let Some(result) = ended() {
             return Ok(result);
         }
         if !deadline.is_past() && !interrupt::is_interrupted() {
             Arc::clone(&self.task).help();
+            let settled = || self.task.is_settled().then_some(());
+            if let Some(result) = spin_until(settled).and_then(|()| ended()) {
+                return Ok(result);
+            }
         }
         park_until(deadline, Heed::Interrupts, || {
             let mut cell = self.task.cell().lock();

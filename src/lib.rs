@@ -159,6 +159,7 @@ mod pool; // what owner, handles and workers share
 mod admission; // the rules: what happens to a job, when does a worker leave
 mod desk; // everything decided under one lock
 mod queue; // the pending jobs
+mod stamp; // since when a job waits
 mod worker; // a worker's life: take, run, settle, rest, leave
 mod job_handle; // waiting for a job's result
 mod task; // the cell that a job and its handle share

@@ -38,9 +38,9 @@ const RESCUE: Duration = Duration::from_millis(50);
 impl Pool {
     pub(crate) fn shutdown(self: &Arc<Self>) {
         let mut desk = self.desk.lock();
-        let begins = desk.phase == Phase::Running;
+        let begins = desk.phase() == Phase::Running;
         if begins {
-            desk.phase = Phase::Shutdown;
+            desk.enter(Phase::Shutdown);
         }
         desk.tell_idle();
         let wakes = desk.note_upheaval();
@@ -59,9 +59,9 @@ impl Pool {
         let mut dead = Vec::new();
         let mut outbox = self.outbox.lock();
         let mut desk = self.desk.lock();
-        let begins = desk.phase < Phase::Stop;
+        let begins = desk.phase() < Phase::Stop;
         if begins {
-            desk.phase = Phase::Stop;
+            desk.enter(Phase::Stop);
         }
         let pending = desk.take_all(&mut outbox, &mut dead);
         desk.tell_idle();
@@ -102,7 +102,7 @@ impl Pool {
         self.hooks.terminated(&self.name);
         drop(role);
         let mut desk = self.desk.lock();
-        desk.phase = Phase::Terminated;
+        desk.enter(Phase::Terminated);
         let mut wakes = desk.note_upheaval();
         wakes.append(desk.note_end());
         drop(desk);
@@ -122,7 +122,7 @@ impl Pool {
         loop {
             self.rescue();
             let mut desk = self.desk.lock();
-            let has_ended = desk.phase == Phase::Terminated;
+            let has_ended = desk.phase() == Phase::Terminated;
             if has_ended && desk.threads.all_joined() {
                 return Ok(());
             }
@@ -159,7 +159,7 @@ impl Pool {
         let waiter = Waiter::new();
         let mut desk = self.desk.lock();
         desk.idle_waiters.push(Arc::clone(&waiter));
-        // It may be a pause already, perhaps but for handles that are still to be told.
+        // It may be a pause already.
         let wakes = desk.note_idle();
         drop(desk);
         wakes.wake();
@@ -178,11 +178,11 @@ impl Pool {
                 Ok(false) => {}
                 Err(AwaitError::TimedOut) if !deadline.is_past() => {}
                 Err(error) => {
-                    if self.desk.lock().missed_pause(&waiter) {
-                        return Err(error);
-                    }
-                    // There was one. What is left, telling a handle, runs no code of the user's.
-                    return waiter.wait(Deadline::NEVER, Heed::Nothing);
+                    return if self.desk.lock().missed_pause(&waiter) {
+                        Err(error)
+                    } else {
+                        Ok(())
+                    };
                 }
             }
         }

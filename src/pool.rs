@@ -11,18 +11,18 @@ use crate::error::Payload;
 use crate::hooks::{Hooks, Worker};
 use crate::interrupt::{self, Interrupt};
 use crate::job::{Home, Job, Outcome, Pending, Settlement};
-use crate::queue::{Outbox, Popped};
+use crate::queue::Shelf;
 use crate::rejection::RejectionPolicy;
 use crate::settings::Settings;
 use crate::stats::{Ends, PoolStats};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Apart, Arc, Mutex};
 use crate::worker::ThreadMaker;
 
 /// A pool, shared by its owner, its handles, its workers and the handles of its jobs.
 pub(crate) struct Pool {
     pub(crate) name: Arc<str>,
-    pub(crate) outbox: Mutex<Outbox>,
-    pub(crate) desk: Mutex<Desk>,
+    pub(crate) outbox: Arc<Shelf>,
+    pub(crate) desk: Apart<Mutex<Desk>>,
     pub(crate) policy: Box<dyn RejectionPolicy>,
     pub(crate) hooks: Hooks,
     pub(crate) threads: ThreadMaker,
@@ -65,11 +65,11 @@ impl Pool {
         hooks: Hooks,
         threads: ThreadMaker,
     ) -> Arc<Self> {
-        let popped = Arc::new(Popped::default());
+        let outbox = Arc::new(Shelf::default());
         Arc::new(Self {
             name,
-            outbox: Mutex::new(Outbox::new(Arc::clone(&popped))),
-            desk: Mutex::new(Desk::new(settings, popped)),
+            desk: Apart::new(Mutex::new(Desk::new(settings, Arc::clone(&outbox)))),
+            outbox,
             policy,
             hooks,
             threads,
@@ -82,16 +82,6 @@ impl Pool {
         let mut desk = self.desk.lock();
         let oldest = outbox.jobs.oldest().or_else(|| desk.inbox.oldest());
         desk.stats(oldest)
-    }
-
-    /// The handles of this many ended jobs have been told.
-    pub(crate) fn settled(&self, handles: usize) {
-        let mut desk = self.desk.lock();
-        let wakes = desk.settled(handles);
-        let tidy = desk.try_tidy();
-        drop(desk);
-        wakes.wake();
-        self.tidy(tidy);
     }
 
     // Who this thread is.
@@ -192,7 +182,6 @@ impl Home for Pool {
     }
 
     fn cancel_ended(&self) {
-        // Not counted as settling: what was dropped may be the pool's owner, which waits for that.
         let tidy = self.desk.lock().try_tidy();
         self.tidy(tidy);
     }
@@ -225,20 +214,29 @@ impl Home for Pool {
 
 impl Pool {
     /// Runs a started job under the hooks.
+    #[inline]
     pub(crate) fn run(&self, worker: &Worker, job: Job) -> (Outcome, Option<Settlement>) {
-        let (ended, hooked) = match self.hooks.job_starts(worker) {
-            Ok(()) => (job.run_caught(), true),
-            Err(payload) => (job.fail(payload), false),
+        let ended = match self.hooks.job_starts(worker) {
+            Ok(()) => {
+                let ended = job.run_caught();
+                self.hooks.job_ended(worker, ended.outcome);
+                ended
+            }
+            Err(payload) => job.fail(payload),
         };
-        if hooked {
-            self.hooks.job_ended(worker, ended.outcome);
+        if ended.unclaimed.is_some() || ended.stray.is_some() {
+            self.report_panics(ended.unclaimed, ended.stray);
         }
-        if let Some(payload) = ended.unclaimed {
-            self.hooks.panicked(&self.name, "a job", payload);
-        }
-        self.report_destructor(ended.stray);
         interrupt::end_job();
         (ended.outcome, ended.settlement)
+    }
+
+    #[cold]
+    fn report_panics(&self, unclaimed: Option<Payload>, stray: Option<Payload>) {
+        if let Some(payload) = unclaimed {
+            self.hooks.panicked(&self.name, "a job", payload);
+        }
+        self.report_destructor(stray);
     }
 
     /// Reports the panic, if there was one, of the captures of a job that was not run.

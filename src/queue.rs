@@ -5,84 +5,110 @@
 //! both locks takes the outbox's first.
 
 use std::collections::VecDeque;
-use std::time::Instant;
 
 use crate::job::Job;
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::stamp::Stamp;
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock_patiently};
 
-/// Jobs of one block. Blocks are small enough that a growing store never moves its jobs and gives
+/// Jobs of one block. Blocks are small enough that a growing store never moves many jobs and gives
 /// memory back as it drains, and large enough that making one is nothing per job.
 const BLOCK: usize = 256;
 
-/// A job that waits, and since when.
-struct Entry {
-    job: Job,
-    since: Instant,
-}
+/// A job on a cache line of its own, the only one that passes from the submitter's processor to the
+/// worker's.
+#[repr(align(64))]
+struct Entry(Job);
 
-/// Jobs in the order of their submission.
+type Block = VecDeque<Entry>;
+
+/// Jobs in the order of their submission: those of `front`, of `full` and of `back`.
 #[derive(Default)]
+#[repr(C)]
 pub(crate) struct Fifo {
-    blocks: VecDeque<VecDeque<Entry>>,
-    /// An empty block kept for the next push.
-    spare: Option<VecDeque<Entry>>,
+    /// Where jobs are taken from.
+    front: Block,
+    /// Where jobs are put.
+    back: Block,
+    /// What came between: no block of these is empty.
+    full: VecDeque<Block>,
 }
 
 impl Fifo {
-    pub(crate) fn push(&mut self, job: Job, since: Instant) {
-        let entry = Entry { job, since };
-        match self.blocks.back_mut() {
-            Some(block) if block.len() < BLOCK => block.push_back(entry),
-            _ => {
-                let mut block = self.spare.take().unwrap_or_else(|| VecDeque::with_capacity(BLOCK));
-                block.push_back(entry);
-                self.blocks.push_back(block);
-            }
+    #[expect(clippy::inline_always, reason = "measured: a job is moved once, into its place")]
+    #[inline(always)]
+    pub(crate) fn push(&mut self, job: Job, since: Stamp) {
+        if self.back.len() == BLOCK {
+            self.begin_block();
+        }
+        self.back.push_back(Entry(job));
+        if let Some(Entry(job)) = self.back.back_mut() {
+            job.set_since(since);
         }
     }
 
+    #[cold]
+    fn begin_block(&mut self) {
+        let full = std::mem::replace(&mut self.back, Block::with_capacity(BLOCK));
+        self.full.push_back(full);
+    }
+
+    #[expect(clippy::inline_always, reason = "measured: a job is moved once, out of its place")]
+    #[inline(always)]
     fn pop(&mut self) -> Option<Job> {
-        let block = self.blocks.front_mut()?;
-        let entry = block.pop_front()?;
-        if block.is_empty() {
-            self.spare = self.blocks.pop_front();
-            if self.blocks.is_empty() {
-                // A burst is over: its list of blocks goes too, if it was a long one.
-                self.blocks.shrink_to(16);
-            }
+        if self.front.is_empty() {
+            self.next_block();
         }
-        Some(entry.job)
+        self.front.pop_front().map(|Entry(job)| job)
+    }
+
+    /// Brings up the block after an empty `front`.
+    #[cold]
+    fn next_block(&mut self) {
+        match self.full.pop_front() {
+            Some(block) => self.front = block,
+            None => std::mem::swap(&mut self.front, &mut self.back),
+        }
+        if self.full.is_empty() {
+            // A burst is over: its list of blocks goes too, if it was a long one.
+            self.full.shrink_to(16);
+        }
+    }
+
+    fn blocks(&self) -> impl Iterator<Item = &Block> {
+        [&self.front].into_iter().chain(&self.full).chain([&self.back])
+    }
+
+    fn blocks_mut(&mut self) -> impl Iterator<Item = &mut Block> {
+        [&mut self.front].into_iter().chain(&mut self.full).chain([&mut self.back])
     }
 
     /// Takes out the oldest job that is still to be run but for the first `ahead`, and counts those
     /// down.
     pub(crate) fn remove_live(&mut self, ahead: &mut usize) -> Option<Job> {
-        for at in 0..self.blocks.len() {
-            let place = self.blocks[at].iter().position(|entry| {
-                let is_live = entry.job.is_live();
+        let removed = self.blocks_mut().find_map(|block| {
+            let place = block.iter().position(|entry| {
+                let is_live = entry.0.is_live();
                 let is_found = is_live && *ahead == 0;
                 *ahead -= usize::from(is_live && !is_found);
                 is_found
             });
-            if let Some(entry) = place.and_then(|place| self.blocks[at].remove(place)) {
-                if self.blocks[at].is_empty() {
-                    self.blocks.remove(at);
-                }
-                return Some(entry.job);
-            }
-        }
-        None
+            block.remove(place?)
+        })?;
+        self.full.retain(|block| !block.is_empty());
+        Some(removed.0)
     }
 
     /// Since when the oldest job that is still to be run has been waiting.
-    pub(crate) fn oldest(&self) -> Option<Instant> {
-        self.blocks.iter().flatten().find(|entry| entry.job.is_live()).map(|entry| entry.since)
+    pub(crate) fn oldest(&self) -> Option<Stamp> {
+        self.blocks().flatten().find(|entry| entry.0.is_live()).map(|entry| entry.0.since())
     }
 
     /// Takes out the jobs that nobody will run any more: they were cancelled, or run by a waiter.
     pub(crate) fn sweep(&mut self, dead: &mut Vec<Job>) {
-        for Entry { job, since } in std::mem::take(&mut self.blocks).into_iter().flatten() {
+        let Self { front, full, back } = std::mem::take(self);
+        for Entry(job) in [front].into_iter().chain(full).chain([back]).flatten() {
             if job.is_live() {
+                let since = job.since();
                 self.push(job, since);
             } else {
                 dead.push(job);
@@ -94,47 +120,85 @@ impl Fifo {
 /// The number of jobs that were taken from the outbox: written under its lock, read under the
 /// desk's.
 #[derive(Default)]
-#[repr(align(128))]
-pub(crate) struct Popped(AtomicU64);
+pub(crate) struct PopCount(AtomicU64);
 
-impl Popped {
+impl PopCount {
     pub(crate) fn get(&self) -> u64 {
-        // ORDERING: pairs with the store in `Outbox::pop`. A stale number only makes the queue
-        // look fuller than it is; who holds the outbox's lock reads the exact one.
+        // ORDERING: pairs with the store in `note`. A stale number only makes the queue look fuller
+        // than it is; who holds the outbox's lock reads the exact one.
         self.0.load(Ordering::Acquire)
+    }
+
+    /// To be called with the outbox's lock held.
+    fn note(&self) {
+        // ORDERING: one writer at a time, which the lock sees to; pairs with `get`.
+        self.0.store(self.0.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 }
 
+/// The outbox, its lock, and what is published of it: all that a worker writes to when it takes a
+/// job lies on one cache line, which workers pass around and submitters leave alone.
+#[derive(Default)]
+#[repr(C, align(128))]
+pub(crate) struct Shelf {
+    pub(crate) popped: PopCount,
+    outbox: Mutex<Outbox>,
+}
+
+impl Shelf {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock()
+    }
+
+    #[inline]
+    pub(crate) fn lock_patiently(&self) -> MutexGuard<'_, Outbox> {
+        lock_patiently(&self.outbox)
+    }
+
+    /// Takes the oldest pending job out, for running.
+    #[expect(clippy::inline_always, reason = "measured: a job is moved once, out of its place")]
+    #[inline(always)]
+    pub(crate) fn pop(&self, outbox: &mut Outbox) -> Option<Popped> {
+        let job = outbox.jobs.pop()?;
+        if job.start() {
+            self.popped.note();
+            Some(Popped::Started(job))
+        } else {
+            Some(Popped::Dead(job))
+        }
+    }
+
+    /// The same, passing over jobs that need not be run any more.
+    pub(crate) fn pop_live(&self, outbox: &mut Outbox, dead: &mut Vec<Job>) -> Option<Job> {
+        loop {
+            match self.pop(outbox)? {
+                Popped::Started(job) => return Some(job),
+                Popped::Dead(job) => dead.push(job),
+            }
+        }
+    }
+}
+
+/// What came out of the outbox.
+pub(crate) enum Popped {
+    /// To be run now.
+    Started(Job),
+    /// It was cancelled, or run by a waiter; to be dropped without the lock.
+    Dead(Job),
+}
+
 /// Where workers take jobs from.
+#[derive(Default)]
+#[repr(C)]
 pub(crate) struct Outbox {
-    pub(crate) jobs: Fifo,
-    popped: Arc<Popped>,
     /// Somebody waits for room, at the desk.
     pub(crate) room_wanted: bool,
     /// There may be too many workers: look at the desk before taking a job.
     pub(crate) look: bool,
+    pub(crate) jobs: Fifo,
 }
 
 impl Outbox {
-    pub(crate) fn new(popped: Arc<Popped>) -> Self {
-        Self { jobs: Fifo::default(), popped, room_wanted: false, look: false }
-    }
-
-    /// Takes the oldest pending job for running. Jobs that need not be run any more are moved to
-    /// `dead`, to be dropped without the lock.
-    pub(crate) fn pop(&mut self, dead: &mut Vec<Job>) -> Option<Job> {
-        loop {
-            let job = self.jobs.pop()?;
-            if job.start() {
-                // ORDERING: one writer at a time, which the lock sees to; pairs with `get`.
-                let popped = self.popped.0.load(Ordering::Relaxed) + 1;
-                self.popped.0.store(popped, Ordering::Release);
-                return Some(job);
-            }
-            dead.push(job);
-        }
-    }
-
     /// Takes the oldest pending job without running it.
     pub(crate) fn take_back(&mut self, dead: &mut Vec<Job>) -> Option<Job> {
         loop {

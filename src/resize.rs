@@ -18,15 +18,15 @@ impl Pool {
     ) -> Result<(), BuildError> {
         let mut outbox = self.outbox.lock();
         let mut desk = self.desk.lock();
-        let before = desk.settings;
+        let before = desk.settings();
         let mut after = before;
         change(&mut after);
         after.validate()?;
-        desk.settings = after;
+        desk.set(after);
         outbox.look = desk.is_oversized();
         desk.tell_idle();
         let wakes = desk.note_upheaval();
-        let wanted = if desk.phase < Phase::Stop {
+        let wanted = if desk.phase() < Phase::Stop {
             let grown = usize::max(
                 after.core.saturating_sub(before.core),
                 after.max.saturating_sub(before.max),
@@ -74,7 +74,7 @@ impl Pool {
     /// Starts a worker if there are fewer than the core; returns whether it did.
     pub(crate) fn prestart(self: &Arc<Self>) -> io::Result<bool> {
         let mut desk = self.desk.lock();
-        if desk.phase != Phase::Running || desk.workers() >= desk.settings.core {
+        if desk.phase() != Phase::Running || desk.workers() >= desk.settings().core {
             return Ok(false);
         }
         let recruit = desk.recruit();

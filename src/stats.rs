@@ -112,6 +112,7 @@ impl Ends {
 /// What the desk counts.
 #[derive(Default)]
 pub(crate) struct Tally {
+    /// Jobs that were submitted and not queued.
     pub(crate) submitted: u64,
     pub(crate) rejected: u64,
     /// Jobs started otherwise than from the outbox: handed off, run by a waiter or by a caller.

@@ -1,8 +1,6 @@
 //! Owns the way of a job into the pool: decided at the desk, then handed to an idle worker, queued,
 //! or given back; and what a policy can do with one that was not taken.
 
-use std::time::Instant;
-
 use crossbeam_channel::Sender;
 
 use crate::admission::{Attempt, Decision};
@@ -14,15 +12,17 @@ use crate::job::{Home, Job, drop_caught};
 use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::rejection::{RejectReason, Rejected, Saturation};
-use crate::sync::{Arc, MutexGuard};
+use crate::sync::{Arc, MutexGuard, lock_patiently};
 use crate::wait::{Deadline, Heed, Waiter};
 
 impl Pool {
     /// Takes the job, or asks the policy what to do with it.
     pub(crate) fn execute(self: &Arc<Self>, job: Job) -> Result<(), Rejected> {
-        let Err(rejected) = self.admit(job) else {
-            return Ok(());
-        };
+        self.admit(job).or_else(|rejected| self.consult(rejected))
+    }
+
+    #[cold]
+    fn consult(self: &Arc<Self>, rejected: Rejected) -> Result<(), Rejected> {
         match rejected.reason() {
             RejectReason::SpawnFailed => {
                 self.count_rejected();
@@ -53,17 +53,35 @@ impl Pool {
     }
 
     /// Takes the job or returns it, not counted.
+    #[inline]
     pub(crate) fn admit(self: &Arc<Self>, job: Job) -> Result<(), Rejected> {
-        let now = Instant::now();
+        let mut desk = lock_patiently(&self.desk);
+        match desk.decide(Attempt::First) {
+            Decision::Enqueue => {
+                self.enqueue(desk, job);
+                Ok(())
+            }
+            decision @ (Decision::HandOff
+            | Decision::HandOffAndStart
+            | Decision::Start
+            | Decision::Saturated
+            | Decision::Refused
+            | Decision::Unstaffed) => self.follow(decision, desk, job),
+        }
+    }
+
+    /// Does what was decided, starting workers and deciding again as often as it takes.
+    fn follow<'a>(
+        self: &'a Arc<Self>,
+        mut decision: Decision,
+        mut desk: MutexGuard<'a, Desk>,
+        job: Job,
+    ) -> Result<(), Rejected> {
         let mut attempt = Attempt::First;
         loop {
-            let mut desk = self.desk.lock();
-            if attempt != Attempt::First {
-                desk.brought();
-            }
-            match desk.decide(attempt) {
+            match decision {
                 Decision::Enqueue => {
-                    self.enqueue(desk, job, now);
+                    self.enqueue(desk, job);
                     return Ok(());
                 }
                 Decision::HandOff => {
@@ -86,6 +104,9 @@ impl Pool {
                         (Ok(()), Attempt::First | Attempt::Failed) => Attempt::Started(1),
                         (Err(_), _) => Attempt::Failed,
                     };
+                    desk = self.desk.lock();
+                    desk.brought();
+                    decision = desk.decide(attempt);
                 }
                 Decision::Saturated => return Err(Rejected::new(job, RejectReason::Saturated)),
                 Decision::Refused => return Err(Rejected::new(job, RejectReason::Shutdown)),
@@ -113,9 +134,11 @@ impl Pool {
         }
     }
 
-    fn enqueue(self: &Arc<Self>, mut desk: MutexGuard<'_, Desk>, job: Job, since: Instant) {
+    #[expect(clippy::inline_always, reason = "measured: a job is moved once, into its place")]
+    #[inline(always)]
+    fn enqueue(self: &Arc<Self>, mut desk: MutexGuard<'_, Desk>, job: Job) {
         if self.take_in(&job) {
-            desk.enqueue(job, since);
+            desk.enqueue(job);
         } else {
             Self::leave_out(desk, job);
         }
@@ -132,6 +155,7 @@ impl Pool {
     }
 
     /// A job that its handle cancelled before it came here; the room it was woken for is another's.
+    #[cold]
     fn leave_out(mut desk: MutexGuard<'_, Desk>, job: Job) {
         desk.tally.cancel_new();
         let wakes = desk.note_change();
@@ -149,7 +173,7 @@ impl Pool {
     pub(crate) fn wait_for_room(&self, deadline: Deadline) -> Result<(), RejectReason> {
         let mut outbox = self.outbox.lock();
         let mut desk = self.desk.lock();
-        if desk.phase != Phase::Running {
+        if desk.phase() != Phase::Running {
             return Err(RejectReason::Shutdown);
         }
         if desk.has_room() {
@@ -205,7 +229,7 @@ impl Pool {
             };
             desk.tally.discarded += 1;
             drop(outbox);
-            self.enqueue(desk, job, Instant::now());
+            self.enqueue(desk, job);
             self.drop_contained(oldest);
             return Ok(());
         }
@@ -229,7 +253,7 @@ impl Pool {
     /// pool is shut down.
     pub(crate) fn run_on_caller(self: &Arc<Self>, job: Job) -> Result<(), Rejected> {
         let mut desk = self.desk.lock();
-        if desk.phase != Phase::Running {
+        if desk.phase() != Phase::Running {
             return Err(Rejected::new(job, RejectReason::Shutdown));
         }
         if !(self.take_in(&job) && job.start()) {
@@ -252,12 +276,14 @@ impl Pool {
         let mut desk = self.desk.lock();
         desk.tally.end(outcome);
         desk.caller_ends();
+        settlement.as_ref().inspect(|owed| owed.publish());
         let wakes = desk.note_change();
         drop(desk);
         wakes.wake();
         drop(settlement);
         drop(role);
-        self.settled(1);
+        let tidy = self.desk.lock().try_tidy();
+        self.tidy(tidy);
     }
 
     /// Drops a job that will not be run. A panic of its captures is reported and goes no further.

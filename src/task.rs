@@ -7,12 +7,14 @@
 //! A queued job is taken for running, or cancelled, while the lock of the pool that counts it is
 //! held; the cell's lock is the innermost.
 
-use crossbeam_channel::Sender;
-
-use crate::error::{JoinError, Never, Payload, panic_message};
+use crate::error::{JoinError, Payload};
 use crate::interrupt::{self, Core, Interrupt, Node};
-use crate::job::{Ended, Home, Outcome, Pending, Settlement, catch, discard_payload, drop_caught};
-use crate::sync::{Arc, Mutex, Thread};
+use crate::job::{Ended, Home, Outcome, Pending, Settlement, catch, drop_caught};
+use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
+
+use self::cell::{Cell, Stage, Told, report};
+
+mod cell; // the stage and the result
 
 /// Where a job is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,6 +47,8 @@ pub enum CancelOutcome {
 /// The cell, as the handle sees it.
 pub(crate) trait Settles<T>: Send + Sync {
     fn cell(&self) -> &Mutex<Cell<T>>;
+    /// Returns whether the cell has settled, without its lock: for who looks again and again.
+    fn is_settled(&self) -> bool;
     fn cancel(self: Arc<Self>) -> CancelOutcome;
     /// Runs the job here, if it is pending and this thread is a worker of its pool.
     fn help(self: Arc<Self>);
@@ -56,140 +60,9 @@ pub(crate) struct Task<F, T> {
     /// The closure, until it is taken to be run or dropped. Locked inside `cell`'s lock or alone.
     body: Mutex<Option<F>>,
     cell: Mutex<Cell<T>>,
+    /// Follows the cell's stage.
+    settled: AtomicBool,
 }
-
-pub(crate) struct Cell<T> {
-    stage: Stage<T>,
-    /// The pool that has the job, in its queue or on one of its workers.
-    home: Option<Arc<dyn Home>>,
-    /// The thread that waits in a join.
-    pub(crate) waiter: Option<Thread>,
-    /// Kept to be dropped when the job settles.
-    pub(crate) done: Option<Sender<Never>>,
-    has_handle: bool,
-}
-
-/// | stage | who may change it |
-/// |---|---|
-/// | `Pending` | who starts, cancels or drops the job, whoever is first |
-/// | `Running` | the thread that started it |
-/// | `Ended` | the same, when it tells the handle; the handle's drop, by taking the result |
-/// | `Settled` | the handle, by taking the result |
-/// | `Taken` | nobody |
-enum Stage<T> {
-    Pending,
-    Running,
-    Ended(Result<T, JoinError>),
-    Settled(Result<T, JoinError>),
-    Taken(JobState),
-}
-
-impl<T> Cell<T> {
-    pub(crate) fn state(&self) -> JobState {
-        match &self.stage {
-            Stage::Pending => JobState::Pending,
-            Stage::Running | Stage::Ended(_) => JobState::Running,
-            Stage::Settled(Ok(_)) => JobState::Finished,
-            Stage::Settled(Err(JoinError::Panicked(_))) => JobState::Panicked,
-            Stage::Settled(Err(JoinError::Cancelled | JoinError::Interrupted)) => {
-                JobState::Cancelled
-            }
-            Stage::Taken(state) => *state,
-        }
-    }
-
-    pub(crate) fn is_settled(&self) -> bool {
-        matches!(self.stage, Stage::Settled(_) | Stage::Taken(_))
-    }
-
-    /// The handle is dropped: nobody will ask for the result any more.
-    pub(crate) fn let_go(&mut self) -> Unclaimed<T> {
-        self.has_handle = false;
-        if let Stage::Ended(result) = &mut self.stage {
-            // Dropped here and now: when the job settles its worker may already count as idle.
-            let result = std::mem::replace(result, Err(JoinError::Cancelled));
-            return Unclaimed { result: Some(result), home: self.home.clone() };
-        }
-        // Of no more use to it once it has settled.
-        let home = if self.is_settled() { self.home.take() } else { None };
-        Unclaimed { result: self.take(), home }
-    }
-
-    /// Takes the result out, if the job has settled.
-    pub(crate) fn take(&mut self) -> Option<Result<T, JoinError>> {
-        if !self.is_settled() {
-            return None;
-        }
-        let state = self.state();
-        match std::mem::replace(&mut self.stage, Stage::Taken(state)) {
-            Stage::Settled(result) => Some(result),
-            Stage::Pending | Stage::Running | Stage::Ended(_) | Stage::Taken(_) => None,
-        }
-    }
-}
-
-/// What is to be done once the cell's lock is released.
-#[must_use]
-struct Told<T> {
-    waiter: Option<Thread>,
-    done: Option<Sender<Never>>,
-    unclaimed: Unclaimed<T>,
-}
-
-impl<T> Told<T> {
-    /// Settles the cell.
-    fn of(cell: &mut Cell<T>, result: Result<T, JoinError>) -> Self {
-        cell.stage = Stage::Settled(result);
-        let unclaimed = if cell.has_handle {
-            Unclaimed { result: None, home: cell.home.clone() }
-        } else {
-            // The pool is of no more use to the cell, which others may keep as an interrupt.
-            Unclaimed { result: cell.take(), home: cell.home.take() }
-        };
-        Self { waiter: cell.waiter.take(), done: cell.done.take(), unclaimed }
-    }
-
-    fn tell(self) {
-        drop(self.done);
-        if let Some(waiter) = self.waiter {
-            waiter.unpark();
-        }
-        self.unclaimed.release();
-    }
-}
-
-/// A result that nobody will ask for, if there is one.
-#[must_use]
-pub(crate) struct Unclaimed<T> {
-    result: Option<Result<T, JoinError>>,
-    home: Option<Arc<dyn Home>>,
-}
-
-impl<T> Unclaimed<T> {
-    /// Gets rid of it; a panic in it is reported, as is one of its destructor.
-    pub(crate) fn release(self) {
-        match self.result {
-            Some(Ok(value)) => {
-                if let Err(payload) = drop_caught(value) {
-                    report(payload, self.home.as_ref());
-                }
-            }
-            Some(Err(JoinError::Panicked(payload))) => report(payload, self.home.as_ref()),
-            Some(Err(JoinError::Cancelled | JoinError::Interrupted)) | None => {}
-        }
-    }
-}
-
-fn report(payload: Payload, home: Option<&Arc<dyn Home>>) {
-    if let Some(home) = home {
-        home.report_panic(payload);
-    } else {
-        let message = panic_message(&*payload).unwrap_or("(the payload is not a string)");
-        log::error!("a job whose handle is gone panicked: {message}");
-        discard_payload(payload);
-    }
-}
-
 impl<F: Send, T: Send> Node for Task<F, T> {
     fn core(&self) -> &Core {
         &self.interrupt
@@ -204,7 +77,12 @@ where
     pub(crate) fn new(f: F) -> Self {
         let cell =
             Cell { stage: Stage::Pending, home: None, waiter: None, done: None, has_handle: true };
-        Self { interrupt: Core::default(), body: Mutex::new(Some(f)), cell: Mutex::new(cell) }
+        Self {
+            interrupt: Core::default(),
+            body: Mutex::new(Some(f)),
+            cell: Mutex::new(cell),
+            settled: AtomicBool::new(false),
+        }
     }
 
     /// Settles a pending job as cancelled, if `is_due` agrees under the lock.
@@ -216,8 +94,9 @@ where
         if !(matches!(cell.stage, Stage::Pending) && is_due(&cell)) {
             return None;
         }
-        let told = Told::of(&mut cell, Err(JoinError::Cancelled));
-        Some((told, self.body.lock().take()))
+        cell.stage = Stage::Settled(Err(JoinError::Cancelled));
+        self.settled.store(true, Ordering::Relaxed);
+        Some((Told::of(&mut cell), self.body.lock().take()))
     }
 
     /// Tells the handle, then drops the captures; a panic of theirs is reported.
@@ -310,16 +189,18 @@ where
     }
 
     fn settle(&self) {
+        self.cell.lock().settle();
+        // ORDERING: only a hint to look at the cell, whose lock orders the rest.
+        self.settled.store(true, Ordering::Relaxed);
+    }
+
+    fn tell(&self) {
         let told = {
             let mut cell = self.cell.lock();
-            match std::mem::replace(&mut cell.stage, Stage::Running) {
-                Stage::Ended(result) => Told::of(&mut cell, result),
-                other @ (Stage::Pending | Stage::Running | Stage::Settled(_) | Stage::Taken(_)) => {
-                    cell.stage = other;
-                    return;
-                }
-            }
+            cell.settle();
+            Told::of(&mut cell)
         };
+        self.settled.store(true, Ordering::Relaxed);
         told.tell();
     }
 }
@@ -331,6 +212,10 @@ where
 {
     fn cell(&self) -> &Mutex<Cell<T>> {
         &self.cell
+    }
+
+    fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Relaxed)
     }
 
     fn cancel(self: Arc<Self>) -> CancelOutcome {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::AwaitError;
 use crate::interrupt;
-use crate::sync::{Arc, AtomicBool, Ordering, Thread, thread};
+use crate::sync::{Arc, AtomicBool, Ordering, Thread, pause, thread};
 
 /// When a wait is over; never, if the clock cannot express it.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,28 @@ pub(crate) enum Heed {
     Interrupts,
     Nothing,
 }
+
+/// Looks again and again for an answer that may be about to come, for some microseconds: to fall
+/// asleep and be woken takes longer than that.
+pub(crate) fn spin_until<R>(mut ready: impl FnMut() -> Option<R>) -> Option<R> {
+    for round in 0..SPINS + YIELDS {
+        if let Some(answer) = ready() {
+            return Some(answer);
+        }
+        if round < SPINS {
+            pause(8);
+        } else {
+            thread::yield_now();
+        }
+    }
+    None
+}
+
+/// Rounds of spinning.
+const SPINS: u32 = 32;
+
+/// Rounds in which another thread gets its turn: on a busy machine, the one that has the answer.
+const YIELDS: u32 = 8;
 
 /// Parks this thread until `ready` has an answer. Whoever makes it ready unparks the thread.
 pub(crate) fn park_until<R>(
@@ -102,7 +124,11 @@ impl Waiter {
     }
 
     pub(crate) fn wait(&self, deadline: Deadline, heed: Heed) -> Result<(), AwaitError> {
-        park_until(deadline, heed, || self.is_woken().then_some(()))
+        let ready = || self.is_woken().then_some(());
+        if !deadline.is_past() && spin_until(ready).is_some() {
+            return Ok(());
+        }
+        park_until(deadline, heed, ready)
     }
 }
 

@@ -4,22 +4,24 @@
 //! A worker counts a job as ended and takes its next one, or its place on the idle stack, before it
 //! tells the job's handle: so whoever has joined a job finds its worker free.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, LazyCell, RefCell};
 use std::fmt;
 use std::io;
 use std::thread::{Builder as ThreadBuilder, JoinHandle, ThreadId};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
+use crate::admission::Rest;
 use crate::desk::{Desk, Idling, Prompt, Recruit, Wake};
 use crate::error::panic_message;
 use crate::hooks::Worker;
 use crate::interrupt;
 use crate::job::{Job, Settlement, catch, discard_payload};
 use crate::pool::Pool;
-use crate::queue::Outbox;
+use crate::queue::{Outbox, Popped};
 use crate::stats::Ends;
-use crate::sync::{Arc, AtomicBool, MutexGuard, Ordering, thread};
+use crate::sync::{Arc, AtomicBool, MutexGuard, Ordering, pause, thread};
 use crate::wait::Deadline;
 
 type Factory = Box<dyn Fn(WorkerThread) -> io::Result<JoinHandle<()>> + Send + Sync>;
@@ -218,8 +220,8 @@ impl fmt::Debug for WorkerThread {
 /// What a worker does after it has looked for a job.
 enum Next {
     Run(Job),
-    Rest(Deadline),
-    Leave,
+    /// It is on the idle stack, or has left.
+    Rest(Rest),
 }
 
 /// Whether a worker looks for its first job.
@@ -240,76 +242,106 @@ struct Shift<'a> {
 
 impl Shift<'_> {
     fn work(&self) {
-        let mut arrival = Arrival::New;
-        let mut owed: Option<Settlement> = None;
+        let mut next = self.look(self.pool.outbox.lock(), Arrival::New, None);
         loop {
-            let handles = usize::from(owed.is_some());
-            let next = self.take(arrival, handles);
-            arrival = Arrival::Known;
-            drop(owed.take());
-            if handles > 0 && !matches!(next, Next::Run(_)) {
-                self.pool.settled(handles);
-            }
             let job = match next {
                 Next::Run(job) => job,
-                Next::Rest(until) => match self.rest(until) {
+                Next::Rest(rest) => match self.rest(rest) {
                     Some(job) => job,
                     None => return,
                 },
-                Next::Leave => return,
             };
             let (outcome, settlement) = self.pool.run(self.worker, job);
             self.ends.note(outcome);
-            owed = settlement;
+            next = self.take(settlement.as_ref());
+            drop(settlement);
         }
     }
 
-    /// Takes the oldest pending job, or a place on the idle stack, or leaves.
-    fn take(&self, arrival: Arrival, settling: usize) -> Next {
-        // Declared before the guards, and so dropped after them.
-        let mut dead = Vec::new();
-        let mut outbox = self.pool.outbox.lock();
-        if arrival == Arrival::Known && !outbox.look {
-            if let Some(job) = outbox.pop(&mut dead) {
-                if outbox.room_wanted {
-                    let desk = self.pool.desk.lock();
-                    give_room(outbox, desk);
+    /// Takes the oldest pending job, or a place on the idle stack, or leaves. The handle of the last
+    /// job, if it has one, is owed the news: it gets it no later than this worker is seen idle.
+    #[expect(clippy::inline_always, reason = "measured: a job is moved once, out of its place")]
+    #[inline(always)]
+    fn take(&self, owed: Option<&Settlement>) -> Next {
+        loop {
+            let mut outbox = self.pool.outbox.lock_patiently();
+            if outbox.room_wanted || outbox.look {
+                return self.look(outbox, Arrival::Known, owed);
+            }
+            match self.pool.outbox.pop(&mut outbox) {
+                Some(Popped::Started(job)) => return Next::Run(job),
+                Some(Popped::Dead(job)) => {
+                    drop(outbox);
+                    drop(job);
                 }
-                return Next::Run(job);
+                None => return self.look(outbox, Arrival::Known, owed),
             }
         }
+    }
+
+    /// The same, decided at the desk.
+    #[inline(never)]
+    fn look(
+        &self,
+        mut outbox: MutexGuard<'_, Outbox>,
+        arrival: Arrival,
+        owed: Option<&Settlement>,
+    ) -> Next {
+        // To be dropped after the guards.
+        let mut dead = Vec::new();
         let mut desk = self.pool.desk.lock();
         if arrival == Arrival::New {
             desk.recruit_arrived();
         }
         if desk.is_oversized() {
-            let wakes = desk.retire(self.worker.index, settling);
+            let wakes = desk.retire(self.worker.index);
+            owed.inspect(|owed| owed.publish());
             outbox.look = desk.is_oversized();
             drop(desk);
             drop(outbox);
             wakes.wake();
-            return Next::Leave;
+            return Next::Rest(Rest::Leave);
         }
         outbox.look = false;
         if let Some(job) = desk.next_job(&mut outbox, &mut dead) {
             if outbox.room_wanted {
                 give_room(outbox, desk);
+            } else {
+                drop(desk);
+                drop(outbox);
             }
             return Next::Run(job);
         }
         drop(outbox);
-        let (until, wakes) = desk.rest(self.worker.index, settling, &self.mailbox);
+        let (rest, wakes) = desk.rest(self.worker.index, &self.mailbox);
+        owed.inspect(|owed| owed.publish());
         drop(desk);
         wakes.wake();
-        until.map_or(Next::Leave, Next::Rest)
+        Next::Rest(rest)
     }
 
     /// Waits for a job; returns none if the worker has left instead.
-    fn rest(&self, mut until: Deadline) -> Option<Job> {
+    fn rest(&self, mut rest: Rest) -> Option<Job> {
+        // The channel looks, too, before it falls asleep, but less and less often.
+        let mut early = (0..LOOKS).find_map(|_| {
+            pause(8);
+            self.mail.try_recv().ok()
+        });
+        // The clock is not read for a moment's rest.
+        let since = LazyCell::new(Instant::now);
         loop {
-            let received = match until.instant() {
-                None => self.mail.recv().map_err(RecvTimeoutError::from),
-                Some(at) => self.mail.recv_deadline(at),
+            let until = match rest {
+                Rest::Leave => return None,
+                Rest::Forever => Deadline::NEVER,
+                Rest::For(time) => Deadline::since(*since, time),
+            };
+            let received = match (early.take(), until.instant()) {
+                (Some(wake), _) => Ok(wake),
+                (None, None) => {
+                    LazyCell::force(&since);
+                    self.mail.recv().map_err(RecvTimeoutError::from)
+                }
+                (None, Some(at)) => self.mail.recv_deadline(at),
             };
             let prompt = match received {
                 Ok(Wake::Run(job)) => return Some(job),
@@ -319,16 +351,18 @@ impl Shift<'_> {
                     unreachable!("the worker itself holds a sender of its mailbox")
                 }
             };
-            let (idling, wakes) = self.pool.desk.lock().look(self.worker.index, prompt);
+            let (idling, wakes) = self.pool.desk.lock().look(self.worker.index, prompt, *since);
             wakes.wake();
-            match idling {
-                Idling::Chosen => until = Deadline::NEVER,
-                Idling::Stay(longer) => until = longer,
-                Idling::Left => return None,
-            }
+            rest = match idling {
+                Idling::Chosen => Rest::Forever,
+                Idling::Decided(rest) => rest,
+            };
         }
     }
 }
+
+/// How often an idle worker looks into its mailbox, some hundred nanoseconds apart, before it waits.
+const LOOKS: u32 = 16;
 
 /// A job was taken while somebody waits for room.
 fn give_room(mut outbox: MutexGuard<'_, Outbox>, mut desk: MutexGuard<'_, Desk>) {

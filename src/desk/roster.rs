@@ -9,7 +9,7 @@ use crate::admission::{self, Rest};
 use crate::job::Job;
 use crate::stats::Ends;
 use crate::sync::Arc;
-use crate::wait::{Deadline, Wakes};
+use crate::wait::Wakes;
 
 /// What an idle worker is sent.
 pub(crate) enum Wake {
@@ -22,7 +22,6 @@ pub(crate) enum Wake {
 /// A worker on the idle stack.
 pub(super) struct Idle {
     index: usize,
-    since: Instant,
     /// Takes one `Run` and one `Look` without blocking.
     mailbox: Sender<Wake>,
     /// A `Look` is under way.
@@ -42,10 +41,8 @@ pub(crate) enum Prompt {
 pub(crate) enum Idling {
     /// It was chosen for a job, which is in its mailbox, or will be.
     Chosen,
-    /// It stays until then.
-    Stay(Deadline),
-    /// It has left.
-    Left,
+    /// It stays so long, or has left.
+    Decided(Rest),
 }
 
 /// A worker that is counted and whose thread is still to be started.
@@ -60,6 +57,7 @@ impl Desk {
     }
 
     pub(crate) fn recruit(&mut self) -> Recruit {
+        self.clear = 0;
         self.last_index += 1;
         let index = self.last_index;
         let ends = Arc::new(Ends::default());
@@ -72,6 +70,7 @@ impl Desk {
 
     /// A submitter holds the job for the worker that it starts.
     pub(crate) fn bring(&mut self) {
+        self.clear = 0;
         self.bringing += 1;
     }
 
@@ -81,6 +80,7 @@ impl Desk {
 
     /// The thread of a recruit was not started.
     pub(crate) fn recruit_failed(&mut self, index: usize) -> Wakes {
+        self.clear = 0;
         self.starting -= 1;
         self.workers.remove(&index);
         self.threads.give_up(index);
@@ -108,6 +108,7 @@ impl Desk {
 
     /// The thread of a recruit takes its first look.
     pub(crate) fn recruit_arrived(&mut self) {
+        self.clear = 0;
         self.starting -= 1;
         self.is_refused = false;
     }
@@ -116,52 +117,45 @@ impl Desk {
         self.workers.len() > self.settings.max
     }
 
-    /// A worker that found no job goes on the idle stack, until then, or leaves. `settling` is how
-    /// many handles it has still to tell.
-    pub(crate) fn rest(
-        &mut self,
-        index: usize,
-        settling: usize,
-        mailbox: &Sender<Wake>,
-    ) -> (Option<Deadline>, Wakes) {
-        let since = Instant::now();
-        let Some(until) = self.stays_until(since, Duration::ZERO) else {
-            return (None, self.retire(index, settling));
+    /// A worker that found no job goes on the idle stack, or leaves.
+    pub(crate) fn rest(&mut self, index: usize, mailbox: &Sender<Wake>) -> (Rest, Wakes) {
+        let rest = self.stays(Duration::ZERO);
+        let wakes = match rest {
+            Rest::Leave => self.retire(index),
+            Rest::For(_) | Rest::Forever => {
+                self.clear = 0;
+                self.idle.push(Idle { index, mailbox: mailbox.clone(), told: false });
+                self.note_change()
+            }
         };
-        self.settling += settling;
-        self.idle.push(Idle { index, since, mailbox: mailbox.clone(), told: false });
-        (Some(until), self.note_change())
+        (rest, wakes)
     }
 
-    /// An idle worker was told to look, or its time is over.
-    pub(crate) fn look(&mut self, index: usize, prompt: Prompt) -> (Idling, Wakes) {
+    /// A worker that has been idle since then was told to look, or its time is over.
+    pub(crate) fn look(&mut self, index: usize, prompt: Prompt, since: Instant) -> (Idling, Wakes) {
         let Some(place) = self.idle.iter().position(|idle| idle.index == index) else {
             return (Idling::Chosen, Wakes::default());
         };
-        let since = self.idle[place].since;
-        let Some(until) = self.stays_until(since, since.elapsed()) else {
+        let rest = self.stays(since.elapsed());
+        if rest == Rest::Leave {
+            self.clear = 0;
             self.idle.remove(place);
-            return (Idling::Left, self.retire(index, 0));
-        };
+            return (Idling::Decided(rest), self.retire(index));
+        }
         match prompt {
             Prompt::Told => self.idle[place].told = false,
             Prompt::TimeOver => {}
         }
-        (Idling::Stay(until), Wakes::default())
+        (Idling::Decided(rest), Wakes::default())
     }
 
-    /// Until when a worker that has been idle since then stays; none if it leaves.
-    fn stays_until(&self, since: Instant, idle_for: Duration) -> Option<Deadline> {
-        match admission::rest(&self.counts(), self.bringing, idle_for) {
-            Rest::Leave => None,
-            Rest::For(time) => Some(Deadline::since(since, time)),
-            Rest::Forever => Some(Deadline::NEVER),
-        }
+    fn stays(&self, idle_for: Duration) -> Rest {
+        admission::rest(&self.counts(), self.bringing, idle_for)
     }
 
     /// A worker leaves: it takes no further job, and its counts pass to the pool.
-    pub(crate) fn retire(&mut self, index: usize, settling: usize) -> Wakes {
-        self.settling += settling;
+    pub(crate) fn retire(&mut self, index: usize) -> Wakes {
+        self.clear = 0;
         if let Some(ends) = self.workers.remove(&index) {
             let (completed, panicked) = ends.get();
             self.tally.completed += completed;
@@ -174,12 +168,6 @@ impl Desk {
     /// A worker that left has done its last steps.
     pub(crate) fn departed(&mut self) {
         self.departing -= 1;
-    }
-
-    /// The handle of a job whose thread already counted as free has been told.
-    pub(crate) fn settled(&mut self, handles: usize) -> Wakes {
-        self.settling -= handles;
-        self.note_idle()
     }
 
     /// Tells every idle worker to look.

@@ -15,7 +15,7 @@ use crate::sync::thread;
 struct Frame {
     id: u64,
     kind: Kind,
-    /// The pool's request that all its jobs stop.
+    /// The pool's request that all its jobs stop; for jobs, it is that of the frame below.
     stop: Option<Interrupt>,
     /// The interrupt itself; that of a job without a handle is made when first asked for.
     own: Option<Interrupt>,
@@ -34,6 +34,8 @@ enum Kind {
 thread_local! {
     static FRAMES: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
     static LAST_ID: Cell<u64> = const { Cell::new(0) };
+    /// There may be something for `end_job` to do: most jobs never ask for their interrupt.
+    static IS_USED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Brings back the [current](current()) interrupt that [`Interrupt::enter`] replaced when dropped.
@@ -53,6 +55,7 @@ impl Entered {
         LAST_ID.set(id);
         let frame = Frame { id, kind, stop, own };
         let entered = FRAMES.try_with(|frames| frames.borrow_mut().push(frame)).is_ok();
+        IS_USED.set(true);
         Self { id: entered.then_some(id), not_send: PhantomData }
     }
 }
@@ -60,6 +63,7 @@ impl Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         let Some(id) = self.id else { return };
+        IS_USED.set(true);
         let left = FRAMES.try_with(|frames| {
             let mut frames = frames.borrow_mut();
             let place = frames.iter().rposition(|frame| frame.id == id)?;
@@ -87,13 +91,21 @@ pub(crate) fn enter_pool(stop: &Interrupt) -> Entered {
 
 /// Makes `own` the interrupt of the job that this thread begins.
 pub(crate) fn enter_job(own: Interrupt) -> Entered {
-    let stop = FRAMES.try_with(|frames| frames.borrow().last().and_then(|top| top.stop.clone()));
-    Entered::new(Kind::Job, stop.ok().flatten(), Some(own))
+    Entered::new(Kind::Job, None, Some(own))
 }
 
 /// Forgets the interrupt of a job that ended, so that the next one has another, and what the job
 /// entered and did not leave.
+#[inline]
 pub(crate) fn end_job() {
+    if IS_USED.get() {
+        clear();
+    }
+}
+
+#[cold]
+fn clear() {
+    IS_USED.set(false);
     let ended = FRAMES.try_with(|frames| {
         let mut frames = frames.borrow_mut();
         let base = frames.iter().rposition(|frame| frame.kind == Kind::Pool)?;
@@ -103,17 +115,23 @@ pub(crate) fn end_job() {
     drop(ended);
 }
 
+/// The request that concerns the last of the frames.
+fn stop(frames: &[Frame]) -> Option<&Interrupt> {
+    frames.iter().rfind(|frame| frame.kind != Kind::Job)?.stop.as_ref()
+}
+
 /// Returns the interrupt of the job that this thread runs, or none outside a job.
 pub fn current() -> Option<Interrupt> {
     let (own, stop) = FRAMES
         .try_with(|frames| {
             let frames = frames.borrow();
-            frames.last().map(|top| (top.own.clone(), top.stop.clone()))
+            frames.last().map(|top| (top.own.clone(), stop(&frames).cloned()))
         })
         .ok()??;
     let Some(stop) = stop else { return own };
     let own = own.unwrap_or_else(|| {
         let own = Interrupt::new();
+        IS_USED.set(true);
         FRAMES.with_borrow_mut(|frames| {
             if let Some(top) = frames.last_mut() {
                 top.own = Some(own.clone());
@@ -130,9 +148,9 @@ pub fn current() -> Option<Interrupt> {
 pub fn is_interrupted() -> bool {
     FRAMES
         .try_with(|frames| {
-            frames.borrow().last().is_some_and(|top| {
-                [&top.own, &top.stop].into_iter().flatten().any(Interrupt::is_interrupted)
-            })
+            let frames = frames.borrow();
+            let own = frames.last().and_then(|top| top.own.as_ref());
+            own.into_iter().chain(stop(&frames)).any(Interrupt::is_interrupted)
         })
         .unwrap_or(false)
 }

@@ -216,9 +216,9 @@ fn check_tracked<L: Load>() {
 
 #[test]
 #[cfg(target_pointer_width = "64")]
-fn a_job_is_seven_words_and_so_is_one_that_may_be_missing() {
-    assert_eq!(size_of::<Job>(), 56);
-    assert_eq!(size_of::<Option<Job>>(), 56);
+fn a_job_is_a_cache_line_and_so_is_one_that_may_be_missing() {
+    assert_eq!(size_of::<Job>(), 64);
+    assert_eq!(size_of::<Option<Job>>(), 64);
 }
 
 #[test]

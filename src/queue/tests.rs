@@ -1,12 +1,10 @@
 //! Tests of the queue.
 
-use std::time::Duration;
-
 use super::*;
 use crate::error::Payload;
 use crate::job::{Home, Pending};
 use crate::job_handle::JobHandle;
-use crate::sync::Mutex;
+use crate::sync::{Arc, Mutex};
 use crate::task::CancelOutcome;
 
 /// The numbers of the jobs that were run.
@@ -48,10 +46,9 @@ impl Waiting {
     /// The jobs 0 to `count`.
     fn new(count: usize) -> Self {
         let (log, mut fifo, mut handles) = (Log::default(), Fifo::default(), Vec::new());
-        let now = Instant::now();
         for number in 0..count {
             let (job, handle) = log.tracked(number);
-            fifo.push(job, now);
+            fifo.push(job, Stamp::UNSET);
             handles.push(handle);
         }
         Self { log, fifo, handles }
@@ -62,16 +59,17 @@ impl Waiting {
     }
 }
 
-fn outbox(jobs: Fifo) -> (Outbox, Arc<Popped>) {
-    let popped = Arc::new(Popped::default());
-    (Outbox { jobs, ..Outbox::new(Arc::clone(&popped)) }, popped)
+/// A shelf with these jobs in its outbox.
+fn shelf(jobs: Fifo) -> Shelf {
+    let shelf = Shelf::default();
+    shelf.lock().jobs = jobs;
+    shelf
 }
 
 fn fifo_of(log: &Log, numbers: std::ops::Range<usize>) -> Fifo {
     let mut fifo = Fifo::default();
-    let now = Instant::now();
     for number in numbers {
-        fifo.push(log.job(number), now);
+        fifo.push(log.job(number), Stamp::UNSET);
     }
     fifo
 }
@@ -110,9 +108,8 @@ fn order_holds_however_many_stay_in_between() {
     let log = Log::default();
     for depth in EDGES {
         let mut fifo = fifo_of(&log, 0..depth);
-        let now = Instant::now();
         for next in 0..3 * BLOCK {
-            fifo.push(log.job(depth + next), now);
+            fifo.push(log.job(depth + next), Stamp::UNSET);
             let job = fifo.pop().expect("one was just pushed");
             assert_eq!(log.number(job), next, "at depth {depth}");
         }
@@ -135,20 +132,20 @@ fn order_holds_across_the_swaps_of_inbox_and_outbox() {
         let log = Log::default();
         let mut dice = Dice(seed);
         let mut inbox = Fifo::default();
-        let (mut outbox, popped) = outbox(Fifo::default());
+        let shelf = shelf(Fifo::default());
+        let mut outbox = shelf.lock();
         let (mut pushed, mut taken) = (0, 0);
-        let now = Instant::now();
         for _ in 0..60 {
             for _ in 0..dice.throw(3 * BLOCK) {
-                inbox.push(log.job(pushed), now);
+                inbox.push(log.job(pushed), Stamp::UNSET);
                 pushed += 1;
             }
             for _ in 0..dice.throw(3 * BLOCK) {
                 let mut dead = Vec::new();
                 // As workers do it.
-                let job = outbox.pop(&mut dead).or_else(|| {
+                let job = shelf.pop_live(&mut outbox, &mut dead).or_else(|| {
                     std::mem::swap(&mut outbox.jobs, &mut inbox);
-                    outbox.pop(&mut dead)
+                    shelf.pop_live(&mut outbox, &mut dead)
                 });
                 assert_eq!(job.is_none(), taken == pushed, "empty only if all were taken");
                 let Some(job) = job else { break };
@@ -156,7 +153,7 @@ fn order_holds_across_the_swaps_of_inbox_and_outbox() {
                 taken += 1;
                 assert!(dead.is_empty());
             }
-            assert_eq!(popped.get(), taken as u64);
+            assert_eq!(shelf.popped.get(), taken as u64);
         }
         assert!(pushed > 10 * BLOCK, "the swaps were many");
     }
@@ -168,14 +165,15 @@ fn a_job_that_was_cancelled_is_put_aside_and_not_counted_as_taken() {
     for number in [0, 1, 3] {
         waiting.cancel(number);
     }
-    let (mut outbox, popped) = outbox(waiting.fifo);
+    let shelf = shelf(waiting.fifo);
+    let mut outbox = shelf.lock();
     let mut dead = Vec::new();
-    let job = outbox.pop(&mut dead).expect("two are left");
-    assert_eq!((waiting.log.number(job), popped.get(), dead.len()), (2, 1, 2));
-    let job = outbox.pop(&mut dead).expect("one is left");
-    assert_eq!((waiting.log.number(job), popped.get(), dead.len()), (4, 2, 3));
-    assert!(outbox.pop(&mut dead).is_none());
-    assert_eq!((popped.get(), dead.len()), (2, 3));
+    let job = shelf.pop_live(&mut outbox, &mut dead).expect("two are left");
+    assert_eq!((waiting.log.number(job), shelf.popped.get(), dead.len()), (2, 1, 2));
+    let job = shelf.pop_live(&mut outbox, &mut dead).expect("one is left");
+    assert_eq!((waiting.log.number(job), shelf.popped.get(), dead.len()), (4, 2, 3));
+    assert!(shelf.pop_live(&mut outbox, &mut dead).is_none());
+    assert_eq!((shelf.popped.get(), dead.len()), (2, 3));
     assert!(dead.iter().all(|job| !job.is_live()));
 }
 
@@ -184,18 +182,20 @@ fn a_store_of_cancelled_jobs_alone_is_as_good_as_empty() {
     let waiting = Waiting::new(BLOCK + 1);
     (0..=BLOCK).for_each(|number| waiting.cancel(number));
     assert_eq!(waiting.fifo.oldest(), None);
-    let (mut outbox, popped) = outbox(waiting.fifo);
+    let shelf = shelf(waiting.fifo);
+    let mut outbox = shelf.lock();
     let mut dead = Vec::new();
-    assert!(outbox.pop(&mut dead).is_none());
-    assert_eq!((popped.get(), dead.len()), (0, BLOCK + 1));
+    assert!(shelf.pop_live(&mut outbox, &mut dead).is_none());
+    assert_eq!((shelf.popped.get(), dead.len()), (0, BLOCK + 1));
     assert!(waiting.log.is_empty(), "none of them was run");
 }
 
 #[test]
 fn a_popped_job_is_started_and_can_no_more_be_cancelled_as_pending() {
     let waiting = Waiting::new(1);
-    let (mut outbox, _popped) = outbox(waiting.fifo);
-    let job = outbox.pop(&mut Vec::new()).expect("there is one");
+    let shelf = shelf(waiting.fifo);
+    let mut outbox = shelf.lock();
+    let job = shelf.pop_live(&mut outbox, &mut Vec::new()).expect("there is one");
     assert!(!job.is_live());
     assert_eq!(waiting.handles[0].cancel(), CancelOutcome::Interrupted);
     assert_eq!(waiting.log.number(job), 0);
@@ -205,10 +205,11 @@ fn a_popped_job_is_started_and_can_no_more_be_cancelled_as_pending() {
 fn jobs_taken_back_are_not_counted_as_taken_and_can_still_be_run_or_cancelled() {
     let mut waiting = Waiting::new(4);
     waiting.cancel(1);
-    let (mut outbox, popped) = outbox(std::mem::take(&mut waiting.fifo));
+    let shelf = shelf(std::mem::take(&mut waiting.fifo));
+    let mut outbox = shelf.lock();
     let mut dead = Vec::new();
     let mut back: Vec<Job> = std::iter::from_fn(|| outbox.take_back(&mut dead)).collect();
-    assert_eq!((back.len(), dead.len(), popped.get()), (3, 1, 0));
+    assert_eq!((back.len(), dead.len(), shelf.popped.get()), (3, 1, 0));
     assert!(back.iter().all(Job::is_live));
     let last = back.pop().expect("three came back");
     waiting.cancel(3);
@@ -243,10 +244,11 @@ impl Home for Former {
 fn a_job_taken_back_is_not_the_pools_any_more() {
     let waiting = Waiting::new(1);
     let pool = Arc::new(Former);
-    let (mut outbox, _popped) = outbox(waiting.fifo);
-    for block in &outbox.jobs.blocks {
-        for entry in block {
-            let task = entry.job.pending().expect("it has a handle");
+    let shelf = shelf(waiting.fifo);
+    let mut outbox = shelf.lock();
+    for block in outbox.jobs.blocks() {
+        for Entry(job) in block {
+            let task = job.pending().expect("it has a handle");
             assert!(task.queue(Arc::clone(&pool) as Arc<dyn Home>));
         }
     }
@@ -273,13 +275,14 @@ fn a_job_is_taken_from_the_middle_by_how_many_living_ones_are_ahead_of_it() {
                 waiting.log.number(job)
             });
             assert_eq!(taken, expected, "{ahead} of {count}");
-            assert!(waiting.fifo.blocks.iter().all(|block| !block.is_empty()));
-            let (mut outbox, _popped) = outbox(waiting.fifo);
+            assert!(waiting.fifo.full.iter().all(|block| !block.is_empty()));
+            let shelf = shelf(waiting.fifo);
+            let mut outbox = shelf.lock();
             for expected in (1..count).filter(|number| Some(*number) != taken) {
-                let job = outbox.pop(&mut Vec::new()).expect("the others stay");
+                let job = shelf.pop_live(&mut outbox, &mut Vec::new()).expect("the others stay");
                 assert_eq!(waiting.log.number(job), expected, "in their order: {ahead} of {count}");
             }
-            assert!(outbox.pop(&mut Vec::new()).is_none());
+            assert!(shelf.pop_live(&mut outbox, &mut Vec::new()).is_none());
         }
     }
 }
@@ -295,7 +298,7 @@ fn a_sweep_takes_out_exactly_the_dead_and_keeps_the_order_of_the_living() {
             waiting.fifo.sweep(&mut dead);
             assert_eq!(dead.len(), (0..count).filter(is_dead).count(), "{count} {every}");
             assert!(dead.iter().all(|job| !job.is_live()));
-            let left: usize = waiting.fifo.blocks.iter().map(VecDeque::len).sum();
+            let left: usize = waiting.fifo.blocks().map(VecDeque::len).sum();
             assert_eq!(left, count - dead.len(), "nothing is lost: {count} {every}");
             for expected in (0..count).filter(|number| !is_dead(number)) {
                 let job = waiting.fifo.pop().expect("it is among those left");
@@ -312,22 +315,21 @@ fn a_sweep_leaves_no_empty_block_behind() {
     let mut waiting = Waiting::new(4 * BLOCK);
     (BLOCK..3 * BLOCK).for_each(|number| waiting.cancel(number));
     waiting.fifo.sweep(&mut Vec::new());
-    assert!(waiting.fifo.blocks.iter().all(|block| !block.is_empty()));
+    assert!(waiting.fifo.full.iter().all(|block| !block.is_empty()));
     (0..4 * BLOCK).filter(|number| !(BLOCK..3 * BLOCK).contains(number)).for_each(|number| {
         waiting.cancel(number);
     });
     waiting.fifo.sweep(&mut Vec::new());
-    assert!(waiting.fifo.blocks.is_empty());
+    assert!(waiting.fifo.blocks().all(VecDeque::is_empty) && waiting.fifo.full.is_empty());
     let log = &waiting.log;
-    waiting.fifo.push(log.job(7), Instant::now());
+    waiting.fifo.push(log.job(7), Stamp::UNSET);
     assert_eq!(log.number(waiting.fifo.pop().expect("a swept store can be used")), 7);
 }
 
 #[test]
 fn the_oldest_is_the_first_that_is_still_to_be_run() {
     let log = Log::default();
-    let start = Instant::now();
-    let since = |number: usize| start + Duration::from_secs(number as u64);
+    let since = |number: usize| Stamp(number as u64);
     let mut fifo = Fifo::default();
     assert_eq!(fifo.oldest(), None);
     let mut handles = Vec::new();
@@ -354,52 +356,59 @@ fn the_oldest_is_the_first_that_is_still_to_be_run() {
 }
 
 #[test]
-fn a_block_is_never_made_to_grow() {
-    let fresh = VecDeque::<Entry>::with_capacity(BLOCK).capacity();
+fn a_block_of_a_long_store_is_never_made_to_grow() {
     let log = Log::default();
     let mut fifo = Fifo::default();
-    let now = Instant::now();
     // Filled up, and filled up again after having been drained in part.
     for round in 0..4 {
         for number in 0..3 * BLOCK + round {
-            fifo.push(log.job(number), now);
+            fifo.push(log.job(number), Stamp::UNSET);
         }
         for _ in 0..2 * BLOCK - round {
             drop(fifo.pop());
         }
-        let blocks = &fifo.blocks;
-        assert!(blocks.iter().all(|block| block.capacity() == fresh), "a push moved the jobs");
-        assert!(blocks.iter().all(|block| (1..=BLOCK).contains(&block.len())));
+        assert!(fifo.blocks().all(|block| block.len() <= BLOCK && block.capacity() == BLOCK));
+        assert!(fifo.full.iter().all(|block| !block.is_empty()));
     }
 }
 
 #[test]
-fn memory_goes_back_after_a_burst_but_for_one_block() {
+fn a_short_store_takes_little_memory() {
+    let log = Log::default();
+    let mut fifo = fifo_of(&log, 0..1);
+    assert!(fifo.blocks().map(VecDeque::capacity).sum::<usize>() <= 8);
+    for _ in 0..2 * BLOCK {
+        drop(fifo.pop());
+        fifo.push(log.job(0), Stamp::UNSET);
+    }
+    assert!(fifo.blocks().map(VecDeque::capacity).sum::<usize>() <= 16, "and it stays so");
+}
+
+#[test]
+fn memory_goes_back_after_a_burst_but_for_two_blocks() {
     let log = Log::default();
     let mut fifo = fifo_of(&log, 0..200 * BLOCK);
-    assert_eq!(fifo.blocks.len(), 200);
+    assert_eq!(fifo.full.len(), 199);
     for _ in 0..100 * BLOCK {
         drop(fifo.pop());
     }
-    assert_eq!(fifo.blocks.len(), 100, "it goes back while the burst is worked off");
+    assert_eq!(fifo.full.len(), 99, "it goes back while the burst is worked off");
     while fifo.pop().is_some() {}
-    assert_eq!(fifo.blocks.len(), 0);
-    assert!(fifo.blocks.capacity() <= 32, "the list of blocks, too: {}", fifo.blocks.capacity());
-    let spare = fifo.spare.as_ref().expect("one block is kept for the next push");
-    assert!(spare.is_empty() && spare.capacity() < 2 * BLOCK);
+    assert!(fifo.full.is_empty());
+    assert!(fifo.full.capacity() <= 32, "the list of blocks, too: {}", fifo.full.capacity());
+    assert!(fifo.blocks().map(VecDeque::capacity).sum::<usize>() <= 2 * BLOCK);
 }
 
 #[test]
-fn the_spare_block_is_used_again() {
+fn a_steady_store_makes_no_blocks() {
     let log = Log::default();
-    let mut fifo = fifo_of(&log, 0..1);
-    let now = Instant::now();
-    for _ in 0..2 * BLOCK {
+    let mut fifo = fifo_of(&log, 0..BLOCK / 2);
+    for _ in 0..8 * BLOCK {
         drop(fifo.pop());
-        assert!(fifo.spare.is_some() && fifo.blocks.is_empty(), "an emptied block is kept");
-        fifo.push(log.job(0), now);
-        assert!(fifo.spare.is_none() && fifo.blocks.len() == 1, "and taken for the next push");
+        fifo.push(log.job(0), Stamp::UNSET);
+        assert!(fifo.full.is_empty() && fifo.full.capacity() == 0);
     }
+    assert!(fifo.blocks().all(|block| block.capacity() <= BLOCK));
 }
 
 #[test]

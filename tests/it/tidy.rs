@@ -5,8 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Files that have atomics, and so may name an ordering.
-const ATOMICS: [&str; 7] =
-    ["sync.rs", "builder.rs", "queue.rs", "stats.rs", "wait.rs", "worker.rs", "interrupt/node.rs"];
+const ATOMICS: [&str; 8] = [
+    "sync.rs",
+    "builder.rs",
+    "queue.rs",
+    "stats.rs",
+    "task.rs",
+    "wait.rs",
+    "worker.rs",
+    "interrupt/node.rs",
+];
 
 /// Modules that know each other: what is built and its builder; the pool, its workers, and the
 /// policy that it asks and that acts on it.

@@ -1,0 +1,83 @@
+//! Owns since when a job has been waiting: stamps, and how seldom the clock is read for them.
+//!
+//! Reading the clock can cost more than all the rest of a submission. So jobs that follow one
+//! another quickly share a stamp, that of the first of them: an age is never told too low, and too
+//! high only behind a rush of jobs that stopped all of a sudden.
+
+use std::time::{Duration, Instant};
+
+/// A moment, in nanoseconds since the pool was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Stamp(pub(crate) u64);
+
+impl Stamp {
+    pub(crate) const UNSET: Self = Self(0);
+}
+
+/// Jobs that share a stamp at most.
+const MOST: u32 = 64;
+
+/// Nanoseconds from one job to the next, on average, of jobs that may share a stamp.
+const QUICK: u64 = 1_000;
+
+/// Gives jobs their stamps.
+pub(crate) struct Stamps {
+    epoch: Instant,
+    last: Stamp,
+    /// Jobs that got the last stamp, and may get it.
+    given: u32,
+    run: u32,
+}
+
+impl Stamps {
+    pub(crate) fn new() -> Self {
+        Self { epoch: Instant::now(), last: Stamp(0), given: 1, run: 1 }
+    }
+
+    /// The stamp of a job that is queued now.
+    #[inline]
+    pub(crate) fn next(&mut self) -> Stamp {
+        let epoch = self.epoch;
+        self.next_at(|| at(epoch, Instant::now()))
+    }
+
+    #[inline]
+    fn next_at(&mut self, clock: impl FnOnce() -> Stamp) -> Stamp {
+        if self.given < self.run {
+            self.given += 1;
+            return self.last;
+        }
+        self.note(clock())
+    }
+
+    /// Takes in a reading of the clock. The next run may be twice as long as the last one if that
+    /// was quick, and is a single job otherwise.
+    #[cold]
+    fn note(&mut self, now: Stamp) -> Stamp {
+        let is_quick = now.0 - self.last.0 < QUICK * u64::from(self.given);
+        self.run = if is_quick { (self.run * 2).min(MOST) } else { 1 };
+        self.given = 1;
+        self.last = now;
+        now
+    }
+
+    /// The jobs do not follow one another any more: the next one gets a stamp of its own.
+    pub(crate) fn pause(&mut self) {
+        self.run = 1;
+        self.given = 1;
+    }
+
+    /// How long ago a stamp was given.
+    pub(crate) fn age(&self, stamp: Stamp) -> Duration {
+        Duration::from_nanos(at(self.epoch, Instant::now()).0 - stamp.0)
+    }
+}
+
+fn at(epoch: Instant, moment: Instant) -> Stamp {
+    let nanos = moment.saturating_duration_since(epoch).as_nanos();
+    // Enough for 584 years.
+    Stamp(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! Owns what a job and its handle share under one lock: the stage, the result, who waits for it.
+
+use crossbeam_channel::Sender;
+
+use super::JobState;
+use crate::error::{JoinError, Never, Payload, panic_message};
+use crate::job::{Home, discard_payload, drop_caught};
+use crate::sync::{Arc, Thread};
+
+pub(crate) struct Cell<T> {
+    pub(super) stage: Stage<T>,
+    /// The pool that has the job, in its queue or on one of its workers.
+    pub(super) home: Option<Arc<dyn Home>>,
+    /// The thread that waits in a join.
+    pub(crate) waiter: Option<Thread>,
+    /// Kept to be dropped when the job settles.
+    pub(crate) done: Option<Sender<Never>>,
+    pub(super) has_handle: bool,
+}
+
+/// | stage | who may change it |
+/// |---|---|
+/// | `Pending` | who starts, cancels or drops the job, whoever is first |
+/// | `Running` | the thread that started it |
+/// | `Ended` | the same, when it tells the handle; the handle's drop, by taking the result |
+/// | `Settled` | the handle, by taking the result |
+/// | `Taken` | nobody |
+pub(super) enum Stage<T> {
+    Pending,
+    Running,
+    Ended(Result<T, JoinError>),
+    Settled(Result<T, JoinError>),
+    Taken(JobState),
+}
+
+impl<T> Cell<T> {
+    pub(crate) fn state(&self) -> JobState {
+        match &self.stage {
+            Stage::Pending => JobState::Pending,
+            Stage::Running | Stage::Ended(_) => JobState::Running,
+            Stage::Settled(Ok(_)) => JobState::Finished,
+            Stage::Settled(Err(JoinError::Panicked(_))) => JobState::Panicked,
+            Stage::Settled(Err(JoinError::Cancelled | JoinError::Interrupted)) => {
+                JobState::Cancelled
+            }
+            Stage::Taken(state) => *state,
+        }
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!(self.stage, Stage::Settled(_) | Stage::Taken(_))
+    }
+
+    /// The handle is dropped: nobody will ask for the result any more.
+    pub(crate) fn let_go(&mut self) -> Unclaimed<T> {
+        self.has_handle = false;
+        if let Stage::Ended(result) = &mut self.stage {
+            // Dropped here and now: when the job settles its worker may already count as idle.
+            let result = std::mem::replace(result, Err(JoinError::Cancelled));
+            return Unclaimed { result: Some(result), home: self.home.clone() };
+        }
+        // Of no more use to it once it has settled.
+        let home = if self.is_settled() { self.home.take() } else { None };
+        Unclaimed { result: self.take(), home }
+    }
+
+    /// Publishes the result, if the job has ended.
+    pub(super) fn settle(&mut self) {
+        match std::mem::replace(&mut self.stage, Stage::Running) {
+            Stage::Ended(result) => self.stage = Stage::Settled(result),
+            other @ (Stage::Pending | Stage::Running | Stage::Settled(_) | Stage::Taken(_)) => {
+                self.stage = other;
+            }
+        }
+    }
+
+    /// Takes the result out, if the job has settled.
+    pub(crate) fn take(&mut self) -> Option<Result<T, JoinError>> {
+        if !self.is_settled() {
+            return None;
+        }
+        let state = self.state();
+        match std::mem::replace(&mut self.stage, Stage::Taken(state)) {
+            Stage::Settled(result) => Some(result),
+            Stage::Pending | Stage::Running | Stage::Ended(_) | Stage::Taken(_) => None,
+        }
+    }
+}
+
+/// What is to be done once the cell's lock is released.
+#[must_use]
+pub(super) struct Told<T> {
+    waiter: Option<Thread>,
+    done: Option<Sender<Never>>,
+    pub(super) unclaimed: Unclaimed<T>,
+}
+
+impl<T> Told<T> {
+    /// What a settled cell has to tell.
+    pub(super) fn of(cell: &mut Cell<T>) -> Self {
+        let unclaimed = if cell.has_handle {
+            Unclaimed { result: None, home: cell.home.clone() }
+        } else {
+            // The pool is of no more use to the cell, which others may keep as an interrupt.
+            Unclaimed { result: cell.take(), home: cell.home.take() }
+        };
+        Self { waiter: cell.waiter.take(), done: cell.done.take(), unclaimed }
+    }
+
+    pub(super) fn tell(self) {
+        drop(self.done);
+        if let Some(waiter) = self.waiter {
+            waiter.unpark();
+        }
+        self.unclaimed.release();
+    }
+}
+
+/// A result that nobody will ask for, if there is one.
+#[must_use]
+pub(crate) struct Unclaimed<T> {
+    result: Option<Result<T, JoinError>>,
+    pub(super) home: Option<Arc<dyn Home>>,
+}
+
+impl<T> Unclaimed<T> {
+    /// Gets rid of it; a panic in it is reported, as is one of its destructor.
+    pub(crate) fn release(self) {
+        match self.result {
+            Some(Ok(value)) => {
+                if let Err(payload) = drop_caught(value) {
+                    report(payload, self.home.as_ref());
+                }
+            }
+            Some(Err(JoinError::Panicked(payload))) => report(payload, self.home.as_ref()),
+            Some(Err(JoinError::Cancelled | JoinError::Interrupted)) | None => {}
+        }
+    }
+}
+
+pub(super) fn report(payload: Payload, home: Option<&Arc<dyn Home>>) {
+    if let Some(home) = home {
+        home.report_panic(payload);
+    } else {
+        let message = panic_message(&*payload).unwrap_or("(the payload is not a string)");
+        log::error!("a job whose handle is gone panicked: {message}");
+        discard_payload(payload);
+    }
+}
