@@ -1,0 +1,80 @@
+//! Owns what the workloads ask of a pool, and the pools that answer.
+//!
+//! INVARIANT: everything is dispatched statically, so that the harness adds no box of its own to a
+//! job.
+
+mod bounded; // with a bounded queue, kept full
+mod channel; // the bare channel, and plain threads
+mod peers; // the other crates' pools
+mod workcrew; // the crate's own
+
+use std::sync::{Arc, Barrier};
+
+use crossbeam_channel::bounded;
+
+pub(crate) use self::bounded::{
+    BlockingChannel, BlockingWorkcrew, CallerRunsChannel, CallerRunsWorkcrew,
+};
+pub(crate) use self::channel::{Channel, Threads};
+pub(crate) use self::peers::{Executors, Qubit, Rayon, RustyPool, Threadpool, Tokio};
+pub(crate) use self::workcrew::Workcrew;
+
+/// A pool with a fixed number of workers.
+pub(crate) trait Contender: Sized + 'static {
+    const NAME: &'static str;
+
+    /// Of how many jobs it gets one: more than 1 for what would take too long. Figures are per job.
+    const ONE_IN: u64 = 1;
+
+    /// Whether its workers outlive a job.
+    const KEEPS_WORKERS: bool = true;
+
+    /// What submitters hold.
+    type Handle: Clone + Send + 'static;
+
+    fn start(workers: usize) -> Self;
+
+    fn handle(&self) -> Self::Handle;
+
+    fn execute<F: FnOnce() + Send + 'static>(handle: &Self::Handle, job: F);
+
+    /// Submits a job and waits for its result: by the pool's own means, or, if it has none, by a
+    /// channel, as its users do.
+    fn round_trip<T, F>(handle: &Self::Handle, job: F) -> T
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let (sender, receiver) = bounded(1);
+        Self::execute(handle, move || sender.send(job()).expect("the submitter waits"));
+        receiver.recv().expect("the job sends its result")
+    }
+
+    /// Ends the pool, and joins its threads where that is possible. All its jobs have run.
+    fn stop(self);
+
+    /// Calls `f` with the handle to the pool whose worker calls this.
+    fn at_home<R>(f: impl FnOnce(&Self::Handle) -> R) -> R {
+        crate::home::with(f)
+    }
+}
+
+/// Has each worker run `f` once. Afterwards all worker threads exist and are about to be idle.
+pub(crate) fn visit<C: Contender>(pool: &C, workers: usize, f: impl Fn() + Clone + Send + 'static) {
+    if !C::KEEPS_WORKERS {
+        return;
+    }
+    let handle = pool.handle();
+    // They wait for each other, so no worker can run two.
+    let meeting = Arc::new(Barrier::new(workers + 1));
+    for _ in 0..workers {
+        let (meeting, f) = (Arc::clone(&meeting), f.clone());
+        C::execute(&handle, move || {
+            meeting.wait();
+            f();
+            meeting.wait();
+        });
+    }
+    meeting.wait();
+    meeting.wait();
+}

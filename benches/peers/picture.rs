@@ -1,0 +1,219 @@
+//! Draws what came out as SVG: a panel for each workload, a row for each contender, and in it a dot
+//! for each number of workers.
+
+use std::error::Error;
+use std::path::Path;
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use crate::contest::OURS;
+use crate::machine::Machine;
+use crate::report::number;
+use crate::turns::Outcome;
+
+type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Drawn = Result<(), Box<dyn Error>>;
+
+const WIDTH: u32 = 1260;
+const COLUMNS: usize = 3;
+const HEAD: u32 = 84;
+const FOOT: u32 = 52;
+const ROW: u32 = 19;
+/// What a panel needs beside its rows: title, axis, and space to the next.
+const FRAME: u32 = 76;
+/// Space for the names, left of a panel's axis, and for the figures, right of it.
+const NAMES: u32 = 140;
+const FIGURES: u32 = 76;
+
+/// What the axis shows; what lies beyond is an arrow at its end.
+const SHOWN: [f64; 2] = [0.2, 40.0];
+
+const INK: RGBColor = RGBColor(40, 40, 40);
+const GREY: RGBColor = RGBColor(110, 110, 110);
+const FAINT: RGBColor = RGBColor(222, 222, 222);
+const BLUE: RGBColor = RGBColor(0, 90, 160);
+const ORANGE: RGBColor = RGBColor(213, 94, 0);
+
+/// How a number of workers is marked.
+#[derive(Clone, Copy)]
+struct Mark {
+    colour: RGBColor,
+    radius: i32,
+    is_filled: bool,
+}
+
+impl Mark {
+    /// Told apart by shape as well as by colour, and visible where one lies on another.
+    fn of(index: Option<usize>) -> Self {
+        match index {
+            Some(0) => Self { colour: BLUE, radius: 4, is_filled: true },
+            Some(1) => Self { colour: ORANGE, radius: 6, is_filled: false },
+            Some(_) | None => Self { colour: GREY, radius: 4, is_filled: true },
+        }
+    }
+
+    fn draw(self, canvas: &Canvas<'_>, at: (i32, i32)) -> Drawn {
+        let style =
+            ShapeStyle { color: self.colour.to_rgba(), filled: self.is_filled, stroke_width: 2 };
+        Ok(canvas.draw(&Circle::new(at, self.radius, style))?)
+    }
+
+    /// Points to where the mark would be, beyond the end of the axis.
+    fn draw_arrow(self, canvas: &Canvas<'_>, (x, y): (i32, i32), toward: i32) -> Drawn {
+        let points = vec![(x, y - 5), (x + 9 * toward, y), (x, y + 5)];
+        Ok(canvas.draw(&Polygon::new(points, self.colour.filled()))?)
+    }
+}
+
+/// A workload's results, with each number of workers.
+struct Panel<'o> {
+    outcomes: Vec<&'o Outcome>,
+    /// The others, the quickest first.
+    contenders: Vec<&'static str>,
+}
+
+impl<'o> Panel<'o> {
+    fn of(outcomes: Vec<&'o Outcome>) -> Self {
+        let mut lines: Vec<_> = outcomes[0].lines.iter().collect();
+        lines.retain(|line| line.contender != OURS);
+        lines.sort_by(|a, b| b.ratio.total_cmp(&a.ratio));
+        Self { contenders: lines.into_iter().map(|line| line.contender).collect(), outcomes }
+    }
+
+    fn height(&self) -> u32 {
+        FRAME + ROW * u32::try_from(self.contenders.len()).expect("a few")
+    }
+
+    fn title(&self) -> String {
+        let first = self.outcomes[0];
+        let ours = self.outcomes.iter().map(|outcome| number(outcome.ours().median));
+        let ours = ours.collect::<Vec<_>>().join(" / ");
+        format!("{} ({ours} {})", first.workload, first.unit)
+    }
+}
+
+/// Draws all outcomes to a file.
+pub(crate) fn draw(path: &Path, outcomes: &[Outcome], machine: &Machine) -> Drawn {
+    let panels: Vec<_> = outcomes
+        .chunk_by(|a, b| a.workload == b.workload)
+        .map(|outcomes| Panel::of(outcomes.iter().collect()))
+        .collect();
+    let workers = outcomes.iter().map(|outcome| outcome.workers);
+    let mut workers: Vec<_> = workers.filter(|workers| *workers <= 64).collect();
+    workers.sort_unstable();
+    workers.dedup();
+    // Each panel goes to where there is most room.
+    let mut columns = [HEAD; COLUMNS];
+    let places = panels.iter().map(|panel| {
+        let shortest = (0..COLUMNS).min_by_key(|&column| columns[column]).expect("some");
+        let top = columns[shortest];
+        columns[shortest] += panel.height();
+        (shortest, top)
+    });
+    let places: Vec<_> = places.collect();
+    let bottom = columns.into_iter().max().expect("some");
+    let canvas = SVGBackend::new(path, (WIDTH, bottom + FOOT)).into_drawing_area();
+    canvas.fill(&WHITE)?;
+    draw_head(&canvas, &workers)?;
+    for (panel, (column, top)) in panels.iter().zip(places) {
+        let width = WIDTH / 3;
+        let left = i32::try_from(column)? * i32::try_from(width)?;
+        let area = canvas.clone().shrink((left, i32::try_from(top)?), (width, panel.height()));
+        draw_panel(&canvas, &area, panel, &workers)?;
+    }
+    for (text, line) in machine.lines().iter().zip([34, 16]) {
+        let at = (20, i32::try_from(bottom + FOOT)? - line);
+        write(&canvas, text, at, (12, GREY), HPos::Left)?;
+    }
+    Ok(canvas.present()?)
+}
+
+fn draw_head(canvas: &Canvas<'_>, workers: &[usize]) -> Drawn {
+    let title = "Time of other pools, as a multiple of workcrew's";
+    write(canvas, title, (20, 24), (20, INK), HPos::Left)?;
+    let explanation = "Right of the line: slower than workcrew. Left of it: quicker. Logarithmic. \
+                       In brackets: workcrew's own time.";
+    write(canvas, explanation, (20, 50), (13, GREY), HPos::Left)?;
+    let right = i32::try_from(WIDTH)?;
+    for (index, workers) in workers.iter().enumerate() {
+        let x = right - 120;
+        let y = 24 + 20 * i32::try_from(index)?;
+        Mark::of(Some(index)).draw(canvas, (x, y))?;
+        write(canvas, &format!("{workers} workers"), (x + 14, y), (13, INK), HPos::Left)?;
+    }
+    Ok(())
+}
+
+fn draw_panel(
+    canvas: &Canvas<'_>,
+    area: &Canvas<'_>,
+    panel: &Panel<'_>,
+    workers: &[usize],
+) -> Drawn {
+    let rows = f64::from(u32::try_from(panel.contenders.len())?);
+    let [low, high] = SHOWN;
+    let mut chart = ChartBuilder::on(area)
+        .margin_top(30)
+        .margin_bottom(16)
+        .x_label_area_size(24)
+        .margin_left(NAMES)
+        .margin_right(FIGURES)
+        .build_cartesian_2d((low..high).log_scale(), rows..0.0)?;
+    chart
+        .configure_mesh()
+        .disable_y_axis()
+        .disable_y_mesh()
+        .x_labels(8)
+        .set_tick_mark_size(LabelAreaPosition::Bottom, 5)
+        .x_label_formatter(&|multiple| format!("{multiple}"))
+        .label_style(("sans-serif", 12, &GREY))
+        .axis_style(GREY)
+        .bold_line_style(FAINT)
+        .light_line_style(WHITE)
+        .draw()?;
+    chart.draw_series([PathElement::new([(1.0, 0.0), (1.0, rows)], INK.stroke_width(1))])?;
+    let (left, top) = chart.backend_coord(&(low, 0.0));
+    write(canvas, &panel.title(), (left - 110, top - 14), (15, INK), HPos::Left)?;
+    for (index, contender) in panel.contenders.iter().enumerate() {
+        let row = f64::from(u32::try_from(index)?) + 0.5;
+        let (left, y) = chart.backend_coord(&(low, row));
+        let (right, _) = chart.backend_coord(&(high, row));
+        write(canvas, contender, (left - 14, y), (13, INK), HPos::Right)?;
+        let mut figures = Vec::new();
+        for outcome in &panel.outcomes {
+            let line = outcome.lines.iter().find(|line| line.contender == *contender);
+            let multiple = 1.0 / line.ok_or("a contender is missing")?.ratio;
+            figures.push(short(multiple));
+            let mark = Mark::of(workers.iter().position(|workers| *workers == outcome.workers));
+            if multiple < low {
+                mark.draw_arrow(canvas, (left, y), -1)?;
+            } else if multiple > high {
+                mark.draw_arrow(canvas, (right, y), 1)?;
+            } else {
+                mark.draw(canvas, chart.backend_coord(&(multiple, row)))?;
+            }
+        }
+        write(canvas, &figures.join(" / "), (right + 14, y), (12, GREY), HPos::Left)?;
+    }
+    Ok(())
+}
+
+/// Two digits, or more if they stand before the point.
+fn short(multiple: f64) -> String {
+    let digits = if multiple < 1.0 { 2 } else { usize::from(multiple < 10.0) };
+    format!("{multiple:.digits$}")
+}
+
+fn write(
+    canvas: &Canvas<'_>,
+    text: &str,
+    at: (i32, i32),
+    (size, colour): (u32, RGBColor),
+    anchor: HPos,
+) -> Drawn {
+    let style = ("sans-serif", size).into_text_style(canvas).color(&colour);
+    let style = style.pos(Pos::new(anchor, VPos::Center));
+    Ok(canvas.draw(&Text::new(text, at, style))?)
+}
