@@ -16,8 +16,8 @@ use crate::job::Job;
 use crate::phase::Phase;
 use crate::queue::{Fifo, Outbox, Shelf};
 use crate::settings::Settings;
-use crate::stamp::{Stamp, Stamps};
-use crate::stats::{Ends, PoolStats, Tally};
+use crate::stamp::Stamps;
+use crate::stats::{Ends, Tally};
 use crate::sync::Arc;
 use crate::threads::Threads;
 use crate::wait::{Waiter, Wakes};
@@ -25,34 +25,37 @@ use crate::wait::{Waiter, Wakes};
 use self::roster::Idle;
 pub(crate) use self::roster::{Idling, Prompt, Recruit, Wake};
 
+mod figures; // the snapshot
 mod roster; // the workers
 
+// In this order: what every submission touches comes first, so that it fits on few cache lines.
+#[repr(C)]
 pub(crate) struct Desk {
     /// Jobs that can be queued as the last one was: nothing that bears on admission has changed.
     clear: u64,
+    pushed: u64,
+    /// Last in, first out: the one that waited least is the next to get a job, so that under light
+    /// load the others reach their keep-alive.
+    idle: Vec<Idle>,
+    stamps: Stamps,
     phase: Phase,
+    starting: usize,
+    /// Submitters that start a worker and hold the job for it.
+    bringing: usize,
+    /// Jobs that left the queue otherwise than by being popped.
+    removed: u64,
+    /// The number of popped jobs when last looked at; never more than it is.
+    seen_popped: u64,
+    /// Jobs being run by their submitters.
+    callers: usize,
+    pub(crate) inbox: Fifo,
     settings: Settings,
     /// The ends that each worker counted, by its index.
     workers: HashMap<usize, Arc<Ends>>,
     last_index: usize,
-    /// Last in, first out: the one that waited least is the next to get a job, so that under light
-    /// load the others reach their keep-alive.
-    idle: Vec<Idle>,
-    starting: usize,
-    /// Submitters that start a worker and hold the job for it.
-    bringing: usize,
     /// Workers that left and have not finished their last steps.
     departing: usize,
-    /// Jobs being run by their submitters.
-    callers: usize,
-    pub(crate) inbox: Fifo,
-    stamps: Stamps,
     shelf: Arc<Shelf>,
-    pushed: u64,
-    /// Jobs that left the queue otherwise than by being popped.
-    removed: u64,
-    /// What `popped` was when last looked at; never more than it is.
-    seen_popped: u64,
     /// Jobs in the queue that need not be run any more, at most; those popped since are among them.
     dead: usize,
     /// The last worker that was to be started could not be.
@@ -313,11 +316,21 @@ impl Desk {
         wakes
     }
 
-    /// Something has happened that the end of the pool waits for.
+    /// Something has happened for which those who wait for the pool's end look again.
     pub(crate) fn note_end(&mut self) -> Wakes {
         let mut wakes = Wakes::default();
         wakes.add(self.end_waiters.drain(..));
         wakes
+    }
+
+    /// The pool may be over but for joining its threads. Who waits is woken once, and not for each
+    /// of them.
+    pub(crate) fn note_over(&mut self) -> Wakes {
+        if self.phase == Phase::Terminated && self.threads.are_over() {
+            self.note_end()
+        } else {
+            Wakes::default()
+        }
     }
 
     /// Enters `Tidying` if the pool is to end and nothing is left in it.
@@ -337,47 +350,6 @@ impl Desk {
     /// Returns whether jobs are pending and nobody is there to run them: a thread was refused.
     pub(crate) fn is_stranded(&mut self) -> bool {
         self.workers.is_empty() && self.phase < Phase::Stop && self.pending() > 0
-    }
-
-    /// The figures of this moment. The outbox's lock is held too, so nothing moves.
-    pub(crate) fn stats(&mut self, oldest: Option<Stamp>) -> PoolStats {
-        // Who looks again later can tell what came before this look from what came after.
-        self.stamps.pause();
-        let waiting = self.pending();
-        // As many pending jobs as workers are starting count as theirs.
-        let promised = waiting.min(self.starting);
-        let (completed, panicked) =
-            self.workers.values().map(|ends| ends.get()).fold(
-                (self.tally.completed, self.tally.panicked),
-                |(completed, panicked), (c, p)| (completed + c, panicked + p),
-            );
-        let running = self.tally.started + self.seen_popped - completed - panicked;
-        let rejected = self.tally.rejected;
-        let submitted = self.pushed + self.tally.submitted;
-        PoolStats {
-            phase: self.phase,
-            core: self.settings.core,
-            max: self.settings.max,
-            pool_size: self.workers.len(),
-            largest_pool_size: self.tally.largest_pool_size,
-            active: usize::try_from(running).unwrap_or(usize::MAX) + promised,
-            idle: self.idle.len(),
-            queued: waiting - promised,
-            capacity: self.settings.capacity,
-            submitted,
-            rejected,
-            accepted: submitted - rejected,
-            completed,
-            panicked,
-            cancelled: self.tally.cancelled,
-            handed_back: self.tally.handed_back,
-            discarded: self.tally.discarded,
-            caller_ran: self.tally.caller_ran,
-            spawn_failures: self.tally.spawn_failures,
-            oldest_pending: oldest
-                .filter(|_| waiting > promised)
-                .map(|since| self.stamps.age(since)),
-        }
     }
 }
 

@@ -1,11 +1,13 @@
-//! Owns a job: a closure to run once, erased to 56 bytes, and the one place that catches panics.
+//! Owns a job: a closure to run once, erased to a cache line, and the one place that catches panics.
 //!
-//! A job is six words of space and a pointer to the operations on what lies in them. A body that
-//! fits, in size and alignment, lies there itself; any other lies in a box whose pointer does.
+//! A job is six words of space, a pointer to the operations on what lies in them, and a stamp. A
+//! body that fits, in size and alignment, lies there itself; any other lies in a box whose pointer
+//! does.
 //!
 //! INVARIANT: from the making of a `Job` to its `run` or its drop, `space` holds one initialised
 //! value of the very type whose operations `ops` names.
 
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
@@ -44,7 +46,7 @@ pub struct Job {
     space: Space,
     ops: &'static Ops,
     /// Since when it has been pending; not set before.
-    since: Stamp,
+    pub(crate) since: Stamp,
     /// What is inside is only known to be `Send`; see the `Sync` below.
     holds: PhantomData<*mut ()>,
 }
@@ -104,9 +106,10 @@ pub(crate) trait Pending: Send + Sync {
     fn fail(self: Arc<Self>, payload: Payload) -> Ended;
     /// Settles it as cancelled unless it was taken.
     fn abandon(&self);
-    /// Publishes how it ended. Runs none of the user's code.
-    fn settle(&self);
-    /// The same if it was not done before, and wakes who waits for it.
+    /// Publishes how it ended, and says whether somebody is still to be told. Runs none of the
+    /// user's code.
+    fn settle(&self) -> News;
+    /// Publishes how it ended, if that was not done before, and wakes who waits for it.
     fn tell(&self);
 }
 
@@ -151,20 +154,38 @@ impl Ended {
         Self { outcome: Outcome::Completed, unclaimed: None, stray: None, settlement: None };
 }
 
+/// Whether anybody waits to be told of a job's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    Awaited,
+    /// Its handle will look by itself.
+    Known,
+}
+
 /// The duty to tell a job's handle; done when this is dropped.
-pub(crate) struct Settlement(pub(crate) Arc<dyn Pending>);
+pub(crate) struct Settlement {
+    task: Arc<dyn Pending>,
+    news: Cell<News>,
+}
 
 impl Settlement {
+    pub(crate) fn new(task: Arc<dyn Pending>) -> Self {
+        Self { task, news: Cell::new(News::Awaited) }
+    }
+
     /// Publishes how the job ended. To be called under the lock under which the job's thread comes
     /// free, so that who sees the one sees the other; the drop wakes who waits, without the lock.
     pub(crate) fn publish(&self) {
-        self.0.settle();
+        self.news.set(self.task.settle());
     }
 }
 
 impl Drop for Settlement {
     fn drop(&mut self) {
-        self.0.tell();
+        match self.news.get() {
+            News::Awaited => self.task.tell(),
+            News::Known => {}
+        }
     }
 }
 
@@ -344,14 +365,6 @@ impl Job {
         }
         // SAFETY: the space holds what `ops` operates on (the module's invariant).
         unsafe { (self.ops.pending)(&self.space) }
-    }
-
-    pub(crate) fn set_since(&mut self, since: Stamp) {
-        self.since = since;
-    }
-
-    pub(crate) fn since(&self) -> Stamp {
-        self.since
     }
 
     /// Takes the job for running; false if its handle cancelled it, or another took it.

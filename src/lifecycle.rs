@@ -104,7 +104,7 @@ impl Pool {
         let mut desk = self.desk.lock();
         desk.enter(Phase::Terminated);
         let mut wakes = desk.note_upheaval();
-        wakes.append(desk.note_end());
+        wakes.append(desk.note_over());
         drop(desk);
         log::debug!("pool {}: has ended", self.name);
         wakes.wake();

@@ -160,7 +160,7 @@ impl Pool {
         }
         let mut desk = self.desk.lock();
         desk.threads.joined(count);
-        let wakes = desk.note_end();
+        let wakes = desk.note_over();
         drop(desk);
         wakes.wake();
     }

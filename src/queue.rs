@@ -42,7 +42,7 @@ impl Fifo {
         }
         self.back.push_back(Entry(job));
         if let Some(Entry(job)) = self.back.back_mut() {
-            job.set_since(since);
+            job.since = since;
         }
     }
 
@@ -68,9 +68,10 @@ impl Fifo {
             Some(block) => self.front = block,
             None => std::mem::swap(&mut self.front, &mut self.back),
         }
-        if self.full.is_empty() {
-            // A burst is over: its list of blocks goes too, if it was a long one.
-            self.full.shrink_to(16);
+        if self.front.is_empty() && self.full.capacity() > 0 {
+            // A burst is over. Its last block goes too: it lies where the heap has grown to, and
+            // would keep the allocator from giving back what is below.
+            *self = Self::default();
         }
     }
 
@@ -100,7 +101,7 @@ impl Fifo {
 
     /// Since when the oldest job that is still to be run has been waiting.
     pub(crate) fn oldest(&self) -> Option<Stamp> {
-        self.blocks().flatten().find(|entry| entry.0.is_live()).map(|entry| entry.0.since())
+        self.blocks().flatten().find(|entry| entry.0.is_live()).map(|entry| entry.0.since)
     }
 
     /// Takes out the jobs that nobody will run any more: they were cancelled, or run by a waiter.
@@ -108,7 +109,7 @@ impl Fifo {
         let Self { front, full, back } = std::mem::take(self);
         for Entry(job) in [front].into_iter().chain(full).chain([back]).flatten() {
             if job.is_live() {
-                let since = job.since();
+                let since = job.since;
                 self.push(job, since);
             } else {
                 dead.push(job);

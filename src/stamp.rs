@@ -21,12 +21,13 @@ const MOST: u32 = 64;
 const QUICK: u64 = 1_000;
 
 /// Gives jobs their stamps.
+#[repr(C)]
 pub(crate) struct Stamps {
-    epoch: Instant,
     last: Stamp,
     /// Jobs that got the last stamp, and may get it.
     given: u32,
     run: u32,
+    epoch: Instant,
 }
 
 impl Stamps {

@@ -9,7 +9,7 @@
 
 use crate::error::{JoinError, Payload};
 use crate::interrupt::{self, Core, Interrupt, Node};
-use crate::job::{Ended, Home, Outcome, Pending, Settlement, catch, drop_caught};
+use crate::job::{Ended, Home, News, Outcome, Pending, Settlement, catch, drop_caught};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 
 use self::cell::{Cell, Stage, Told, report};
@@ -124,7 +124,7 @@ where
                 Err(JoinError::Cancelled | JoinError::Interrupted) => None,
             }
         };
-        Ended { outcome, unclaimed, stray: None, settlement: Some(Settlement(self)) }
+        Ended { outcome, unclaimed, stray: None, settlement: Some(Settlement::new(self)) }
     }
 }
 
@@ -188,10 +188,15 @@ where
         }
     }
 
-    fn settle(&self) {
-        self.cell.lock().settle();
+    fn settle(&self) -> News {
+        let news = {
+            let mut cell = self.cell.lock();
+            cell.settle();
+            cell.news()
+        };
         // ORDERING: only a hint to look at the cell, whose lock orders the rest.
         self.settled.store(true, Ordering::Relaxed);
+        news
     }
 
     fn tell(&self) {

@@ -109,6 +109,11 @@ impl Threads {
         self.owed == 0
     }
 
+    /// Returns whether each thread that is still to be joined can be joined now.
+    pub(crate) fn are_over(&self) -> bool {
+        self.owed == self.gone.len()
+    }
+
     /// Returns whether this very thread is one that is still to be joined.
     pub(crate) fn includes_this(&self) -> bool {
         let this = thread::current().id();

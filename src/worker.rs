@@ -4,7 +4,7 @@
 //! A worker counts a job as ended and takes its next one, or its place on the idle stack, before it
 //! tells the job's handle: so whoever has joined a job finds its worker free.
 
-use std::cell::{Cell, LazyCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::thread::{Builder as ThreadBuilder, JoinHandle, ThreadId};
@@ -21,7 +21,7 @@ use crate::job::{Job, Settlement, catch, discard_payload};
 use crate::pool::Pool;
 use crate::queue::{Outbox, Popped};
 use crate::stats::Ends;
-use crate::sync::{Arc, AtomicBool, MutexGuard, Ordering, pause, thread};
+use crate::sync::{Arc, AtomicBool, MutexGuard, Ordering, thread};
 use crate::wait::Deadline;
 
 type Factory = Box<dyn Fn(WorkerThread) -> io::Result<JoinHandle<()>> + Send + Sync>;
@@ -73,7 +73,7 @@ impl Drop for LastStep {
     fn drop(&mut self) {
         let mut desk = self.pool.desk.lock();
         desk.threads.ended(self.index, self.thread);
-        let wakes = desk.note_end();
+        let wakes = desk.note_over();
         drop(desk);
         wakes.wake();
     }
@@ -118,7 +118,7 @@ impl ThreadMaker {
         let mut desk = pool.desk.lock();
         let foreign = desk.threads.made(index, handle);
         // The end of a thread without a handle is noted here if it came first.
-        let wakes = desk.note_end();
+        let wakes = desk.note_over();
         drop(desk);
         drop(foreign);
         wakes.wake();
@@ -322,26 +322,17 @@ impl Shift<'_> {
 
     /// Waits for a job; returns none if the worker has left instead.
     fn rest(&self, mut rest: Rest) -> Option<Job> {
-        // The channel looks, too, before it falls asleep, but less and less often.
-        let mut early = (0..LOOKS).find_map(|_| {
-            pause(8);
-            self.mail.try_recv().ok()
-        });
-        // The clock is not read for a moment's rest.
-        let since = LazyCell::new(Instant::now);
+        let since = Instant::now();
         loop {
             let until = match rest {
                 Rest::Leave => return None,
                 Rest::Forever => Deadline::NEVER,
-                Rest::For(time) => Deadline::since(*since, time),
+                Rest::For(time) => Deadline::since(since, time),
             };
-            let received = match (early.take(), until.instant()) {
-                (Some(wake), _) => Ok(wake),
-                (None, None) => {
-                    LazyCell::force(&since);
-                    self.mail.recv().map_err(RecvTimeoutError::from)
-                }
-                (None, Some(at)) => self.mail.recv_deadline(at),
+            // Looks for some microseconds before it sleeps.
+            let received = match until.instant() {
+                None => self.mail.recv().map_err(RecvTimeoutError::from),
+                Some(at) => self.mail.recv_deadline(at),
             };
             let prompt = match received {
                 Ok(Wake::Run(job)) => return Some(job),
@@ -351,7 +342,7 @@ impl Shift<'_> {
                     unreachable!("the worker itself holds a sender of its mailbox")
                 }
             };
-            let (idling, wakes) = self.pool.desk.lock().look(self.worker.index, prompt, *since);
+            let (idling, wakes) = self.pool.desk.lock().look(self.worker.index, prompt, since);
             wakes.wake();
             rest = match idling {
                 Idling::Chosen => Rest::Forever,
@@ -360,9 +351,6 @@ impl Shift<'_> {
         }
     }
 }
-
-/// How often an idle worker looks into its mailbox, some hundred nanoseconds apart, before it waits.
-const LOOKS: u32 = 16;
 
 /// A job was taken while somebody waits for room.
 fn give_room(mut outbox: MutexGuard<'_, Outbox>, mut desk: MutexGuard<'_, Desk>) {

@@ -55,7 +55,9 @@ impl Entered {
         LAST_ID.set(id);
         let frame = Frame { id, kind, stop, own };
         let entered = FRAMES.try_with(|frames| frames.borrow_mut().push(frame)).is_ok();
-        IS_USED.set(true);
+        if kind == Kind::User {
+            IS_USED.set(true);
+        }
         Self { id: entered.then_some(id), not_send: PhantomData }
     }
 }
@@ -63,12 +65,15 @@ impl Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         let Some(id) = self.id else { return };
-        IS_USED.set(true);
         let left = FRAMES.try_with(|frames| {
             let mut frames = frames.borrow_mut();
             let place = frames.iter().rposition(|frame| frame.id == id)?;
             Some(frames.remove(place))
         });
+        if let Ok(Some(Frame { kind: Kind::Pool, .. })) = &left {
+            // What the frame below has used is not known.
+            IS_USED.set(true);
+        }
         drop(left);
     }
 }

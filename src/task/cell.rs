@@ -4,7 +4,7 @@ use crossbeam_channel::Sender;
 
 use super::JobState;
 use crate::error::{JoinError, Never, Payload, panic_message};
-use crate::job::{Home, discard_payload, drop_caught};
+use crate::job::{Home, News, discard_payload, drop_caught};
 use crate::sync::{Arc, Thread};
 
 pub(crate) struct Cell<T> {
@@ -71,6 +71,15 @@ impl<T> Cell<T> {
             other @ (Stage::Pending | Stage::Running | Stage::Settled(_) | Stage::Taken(_)) => {
                 self.stage = other;
             }
+        }
+    }
+
+    /// Whether anybody is to be told that it has settled; nobody new will be.
+    pub(super) fn news(&self) -> News {
+        if self.waiter.is_some() || self.done.is_some() || !self.has_handle {
+            News::Awaited
+        } else {
+            News::Known
         }
     }
 

@@ -186,6 +186,7 @@ fn a_timed_join_gives_the_handle_back_and_leaves_the_job_running() {
                 interrupt::is_interrupted()
             })
             .unwrap();
+        eventually("it runs", || handle.state() == JobState::Running);
         let handle = handle.join_timeout(Duration::ZERO).expect_err("it is blocked");
         for timeout in [Duration::from_nanos(999_999), Duration::from_millis(12)] {
             let start = Instant::now();
