@@ -48,24 +48,18 @@ pub(crate) enum Heed {
 /// Looks again and again for an answer that may be about to come, for some microseconds: to fall
 /// asleep and be woken takes longer than that.
 pub(crate) fn spin_until<R>(mut ready: impl FnMut() -> Option<R>) -> Option<R> {
-    for round in 0..SPINS + YIELDS {
-        if let Some(answer) = ready() {
-            return Some(answer);
-        }
-        if round < SPINS {
+    (0..LOOKS).find_map(|_| {
+        let answer = ready();
+        if answer.is_none() {
             pause(8);
-        } else {
-            thread::yield_now();
         }
-    }
-    None
+        answer
+    })
 }
 
-/// Rounds of spinning.
-const SPINS: u32 = 32;
-
-/// Rounds in which another thread gets its turn: on a busy machine, the one that has the answer.
-const YIELDS: u32 = 8;
+/// How often it looks, some hundred nanoseconds apart. It does not yield between: on a busy machine
+/// that can take a thousand times as long.
+const LOOKS: u32 = 64;
 
 /// Parks this thread until `ready` has an answer. Whoever makes it ready unparks the thread.
 pub(crate) fn park_until<R>(

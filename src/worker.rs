@@ -22,7 +22,7 @@ use crate::pool::Pool;
 use crate::queue::{Outbox, Popped};
 use crate::stats::Ends;
 use crate::sync::{Arc, AtomicBool, MutexGuard, Ordering, thread};
-use crate::wait::Deadline;
+use crate::wait::{Deadline, spin_until};
 
 type Factory = Box<dyn Fn(WorkerThread) -> io::Result<JoinHandle<()>> + Send + Sync>;
 type Namer = Box<dyn Fn(usize) -> String + Send + Sync>;
@@ -231,6 +231,13 @@ enum Arrival {
     Known,
 }
 
+/// Whether the last job that a worker ran had a handle.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Awaited,
+    Plain,
+}
+
 /// A worker at work.
 struct Shift<'a> {
     pool: &'a Arc<Pool>,
@@ -242,17 +249,19 @@ struct Shift<'a> {
 
 impl Shift<'_> {
     fn work(&self) {
+        let mut last = Last::Plain;
         let mut next = self.look(self.pool.outbox.lock(), Arrival::New, None);
         loop {
             let job = match next {
                 Next::Run(job) => job,
-                Next::Rest(rest) => match self.rest(rest) {
+                Next::Rest(rest) => match self.rest(rest, last) {
                     Some(job) => job,
                     None => return,
                 },
             };
             let (outcome, settlement) = self.pool.run(self.worker, job);
             self.ends.note(outcome);
+            last = if settlement.is_some() { Last::Awaited } else { Last::Plain };
             next = self.take(settlement.as_ref());
             drop(settlement);
         }
@@ -321,7 +330,13 @@ impl Shift<'_> {
     }
 
     /// Waits for a job; returns none if the worker has left instead.
-    fn rest(&self, mut rest: Rest) -> Option<Job> {
+    fn rest(&self, mut rest: Rest, last: Last) -> Option<Job> {
+        // Who has just been told a result often comes with the next job at once. Others queue theirs,
+        // and to hand those over one by one would cost more.
+        let mut early = match last {
+            Last::Awaited => spin_until(|| self.mail.try_recv().ok()),
+            Last::Plain => None,
+        };
         let since = Instant::now();
         loop {
             let until = match rest {
@@ -329,10 +344,10 @@ impl Shift<'_> {
                 Rest::Forever => Deadline::NEVER,
                 Rest::For(time) => Deadline::since(since, time),
             };
-            // Looks for some microseconds before it sleeps.
-            let received = match until.instant() {
-                None => self.mail.recv().map_err(RecvTimeoutError::from),
-                Some(at) => self.mail.recv_deadline(at),
+            let received = match (early.take(), until.instant()) {
+                (Some(wake), _) => Ok(wake),
+                (None, None) => self.mail.recv().map_err(RecvTimeoutError::from),
+                (None, Some(at)) => self.mail.recv_deadline(at),
             };
             let prompt = match received {
                 Ok(Wake::Run(job)) => return Some(job),
