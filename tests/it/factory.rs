@@ -17,7 +17,7 @@ use workcrew::{
 use crate::shutdown_now::{Fate, Ledger};
 use crate::support::{
     Counter, Gate, Helper, LONG, SHORT, assert_conserved, block_worker, eventually, finish, helper,
-    pass_time, repeat,
+    pass_time, repeat, stop_point,
 };
 
 /// A stack that no machine has.
@@ -511,18 +511,14 @@ fn a_factory_that_runs_the_worker_and_says_that_it_failed_is_believed_to_have_ru
 
 #[test]
 fn the_end_waits_also_for_a_worker_whose_handle_nobody_has() {
-    let (entered, gate) = (Gate::new(), Gate::new());
-    let (inside, hold) = (entered.clone(), gate.clone());
+    let (entered, gate, stop) = stop_point();
     let pool = ThreadPoolExecutor::builder()
         .threads(1)
         .thread_factory(|worker| {
             drop(worker.builder().spawn(move || worker.run())?);
             Err(io::Error::other("a lie"))
         })
-        .on_thread_stop(move |_| {
-            inside.open();
-            hold.pass();
-        })
+        .on_thread_stop(move |_| stop())
         .build()
         .unwrap();
     pool.execute(|| ()).unwrap();

@@ -642,9 +642,15 @@ fn callbacks_of_interrupts_may_use_the_pool() {
         let handle = pool
             .submit(move || {
                 let own = interrupt::current().unwrap();
-                let _guard = own.on_interrupt(move || body.meddle());
+                // Not by the flag, which is set first: a job that sees it may be over before the call.
+                let called = Gate::new();
+                let opened = called.clone();
+                let _guard = own.on_interrupt(move || {
+                    body.meddle();
+                    opened.open();
+                });
                 started.open();
-                assert!(interrupt::sleep(LONG).is_err());
+                called.pass();
             })
             .unwrap();
         running.pass();
@@ -660,9 +666,14 @@ fn callbacks_of_interrupts_may_use_the_pool() {
                 let own = interrupt::current().unwrap();
                 let captured = body.meddler();
                 drop(own.on_interrupt(move || drop(captured)));
-                let _guard = own.on_interrupt(move || body.meddle());
+                let called = Gate::new();
+                let opened = called.clone();
+                let _guard = own.on_interrupt(move || {
+                    body.meddle();
+                    opened.open();
+                });
                 started.open();
-                interrupt::sleep(LONG).is_err()
+                called.pass();
             })
             .unwrap();
         running.pass();

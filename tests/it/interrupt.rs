@@ -13,7 +13,7 @@ use workcrew::{
 };
 
 use crate::support::{
-    Counter, Gate, LONG, SHORT, block_worker, finish, helper, repeat, single, soon,
+    Counter, Gate, LONG, SHORT, block_worker, finish, helper, repeat, single, soon, stop_point,
 };
 
 /// A pool whose only worker is blocked until the gate opens, and whose queue has no room.
@@ -1001,16 +1001,9 @@ fn an_interrupt_comes_before_a_message() {
 #[test]
 fn shutdown_now_reaches_a_job_that_is_started_after_it_was_taken() {
     // The worker has the job and is still in its start hook when the pool is stopped.
-    let (entered, gate) = (Gate::new(), Gate::new());
-    let (started, open) = (entered.clone(), gate.clone());
-    let pool = ThreadPoolExecutor::builder()
-        .threads(1)
-        .before_job(move |_| {
-            started.open();
-            open.pass();
-        })
-        .build()
-        .unwrap();
+    let (entered, gate, stop) = stop_point();
+    let pool =
+        ThreadPoolExecutor::builder().threads(1).before_job(move |_| stop()).build().unwrap();
     let handle = pool.submit(|| interrupt::sleep(LONG)).unwrap();
     entered.pass();
     assert_eq!(handle.state(), JobState::Running);
@@ -1022,16 +1015,9 @@ fn shutdown_now_reaches_a_job_that_is_started_after_it_was_taken() {
 
 #[test]
 fn a_job_cancelled_between_its_start_and_its_body_finds_its_interrupt_set() {
-    let (entered, gate) = (Gate::new(), Gate::new());
-    let (started, open) = (entered.clone(), gate.clone());
-    let pool = ThreadPoolExecutor::builder()
-        .threads(1)
-        .before_job(move |_| {
-            started.open();
-            open.pass();
-        })
-        .build()
-        .unwrap();
+    let (entered, gate, stop) = stop_point();
+    let pool =
+        ThreadPoolExecutor::builder().threads(1).before_job(move |_| stop()).build().unwrap();
     let handle = pool.submit(interrupt::is_interrupted).unwrap();
     let next = pool.submit(interrupt::is_interrupted).unwrap();
     entered.pass();

@@ -16,7 +16,8 @@ use workcrew::{
 };
 
 use crate::support::{
-    Counter, Gate, Helper, LONG, SHORT, block_worker, eventually, finish, helper, pass_time, repeat,
+    Counter, Gate, Helper, LONG, SHORT, block_worker, eventually, finish, helper, pass_time,
+    repeat, stop_point,
 };
 
 // After shutdown.
@@ -130,14 +131,8 @@ fn shutdown_wakes_idle_workers_whatever_their_keep_alive() {
 #[test]
 fn removing_the_last_pending_job_of_a_shut_down_pool_lets_it_end() {
     let pool = ThreadPoolExecutor::fixed(1).unwrap();
-    let (gate, running) = (Gate::new(), Gate::new());
-    let (started, hold) = (running.clone(), gate.clone());
-    let blocker = pool
-        .submit(move || {
-            started.open();
-            hold.pass();
-        })
-        .unwrap();
+    let (running, gate, stop) = stop_point();
+    let blocker = pool.submit(stop).unwrap();
     running.pass();
     let [first, last] = [(); 2].map(|()| pool.submit(|| ()).unwrap());
     pool.shutdown();
@@ -307,16 +302,8 @@ fn shutdown_from_many_handles_at_once_runs_every_job() {
 
 #[test]
 fn nobody_is_told_of_the_end_before_on_terminated_has_returned() {
-    let (entered, gate) = (Gate::new(), Gate::new());
-    let (inside, hold) = (entered.clone(), gate.clone());
-    let pool = ThreadPoolExecutor::builder()
-        .threads(1)
-        .on_terminated(move || {
-            inside.open();
-            hold.pass();
-        })
-        .build()
-        .unwrap();
+    let (entered, gate, stop) = stop_point();
+    let pool = ThreadPoolExecutor::builder().threads(1).on_terminated(stop).build().unwrap();
     pool.execute(|| ()).unwrap();
     pool.shutdown();
     entered.pass();

@@ -12,7 +12,7 @@ use workcrew::{
 
 use crate::support::{
     Counter, Gate, Helper, LONG, SHORT, assert_conserved, block_worker, eventually, finish, helper,
-    pass_time, repeat, single, soon,
+    pass_time, repeat, single, soon, stop_point,
 };
 
 /// The figures that say what became of the jobs, in the order of the conservation sum.
@@ -286,16 +286,9 @@ fn a_waiter_that_runs_a_job_counts_it_as_active_and_no_longer_as_queued() {
 
 #[test]
 fn a_worker_that_is_being_started_counts_its_job_as_active() {
-    let (entered, gate) = (Gate::new(), Gate::new());
-    let (started, open) = (entered.clone(), gate.clone());
-    let pool = ThreadPoolExecutor::builder()
-        .threads(1)
-        .on_thread_start(move |_| {
-            started.open();
-            open.pass();
-        })
-        .build()
-        .unwrap();
+    let (entered, gate, stop) = stop_point();
+    let pool =
+        ThreadPoolExecutor::builder().threads(1).on_thread_start(move |_| stop()).build().unwrap();
     let handle = pool.submit(|| ()).unwrap();
     pool.execute(|| ()).unwrap();
     entered.pass();

@@ -50,6 +50,18 @@ impl Gate {
     }
 }
 
+/// A place at which a hook or a job can be stopped: the gate that opens when it has come there, the
+/// gate that it waits at, and what it has to call.
+pub(crate) fn stop_point() -> (Gate, Gate, impl Fn() + Clone + Send + Sync + 'static) {
+    let (entered, leave) = (Gate::new(), Gate::new());
+    let (inside, may_leave) = (entered.clone(), leave.clone());
+    let stop = move || {
+        inside.open();
+        may_leave.pass();
+    };
+    (entered, leave, stop)
+}
+
 /// Counts up, and lets threads wait for a number.
 #[derive(Clone, Default)]
 pub(crate) struct Counter(Arc<(Mutex<usize>, Condvar)>);
