@@ -313,6 +313,10 @@ impl Interrupt {
     /// already. Dropping the guard takes the call back; if it is being made at that moment on
     /// another thread, the drop waits for its end, so it cannot reach what comes after.
     ///
+    /// The flag comes first: who sees it by [`is_interrupted`](Self::is_interrupted) or is woken by
+    /// [`signal`](Self::signal), and drops the guard at once, may do so before the call, which is
+    /// then not made.
+    ///
     /// `f` must not wait for a lock that the holder of the guard holds while dropping it.
     pub fn on_interrupt<F: FnOnce() + Send + 'static>(&self, f: F) -> Guard {
         Guard { registration: self.node.core().register(Box::new(f)), node: Arc::clone(&self.node) }

@@ -41,6 +41,7 @@ impl Fifo {
             self.begin_block();
         }
         self.back.push_back(Entry(job));
+        // In its place, and not before: a piece written just now would hold up the copy of the whole.
         if let Some(Entry(job)) = self.back.back_mut() {
             job.since = since;
         }

@@ -56,17 +56,12 @@ impl Pool {
     #[inline]
     pub(crate) fn admit(self: &Arc<Self>, job: Job) -> Result<(), Rejected> {
         let mut desk = lock_patiently(&self.desk);
-        match desk.decide(Attempt::First) {
-            Decision::Enqueue => {
-                self.enqueue(desk, job);
-                Ok(())
-            }
-            decision @ (Decision::HandOff
-            | Decision::HandOffAndStart
-            | Decision::Start
-            | Decision::Saturated
-            | Decision::Refused
-            | Decision::Unstaffed) => self.follow(decision, desk, job),
+        let decision = desk.decide(Attempt::First);
+        if decision == Decision::Enqueue {
+            self.enqueue(desk, job);
+            Ok(())
+        } else {
+            self.follow(decision, desk, job)
         }
     }
 
@@ -276,7 +271,9 @@ impl Pool {
         let mut desk = self.desk.lock();
         desk.tally.end(outcome);
         desk.caller_ends();
-        settlement.as_ref().inspect(|owed| owed.publish());
+        if let Some(owed) = &settlement {
+            owed.publish();
+        }
         let wakes = desk.note_change();
         drop(desk);
         wakes.wake();

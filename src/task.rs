@@ -63,6 +63,7 @@ pub(crate) struct Task<F, T> {
     /// Follows the cell's stage.
     settled: AtomicBool,
 }
+
 impl<F: Send, T: Send> Node for Task<F, T> {
     fn core(&self) -> &Core {
         &self.interrupt
@@ -85,6 +86,11 @@ where
         }
     }
 
+    fn mark_settled(&self) {
+        // ORDERING: only a hint to look at the cell, whose lock orders the rest.
+        self.settled.store(true, Ordering::Relaxed);
+    }
+
     /// Settles a pending job as cancelled, if `is_due` agrees under the lock.
     fn cancel_pending(
         &self,
@@ -95,7 +101,7 @@ where
             return None;
         }
         cell.stage = Stage::Settled(Err(JoinError::Cancelled));
-        self.settled.store(true, Ordering::Relaxed);
+        self.mark_settled();
         Some((Told::of(&mut cell), self.body.lock().take()))
     }
 
@@ -194,8 +200,7 @@ where
             cell.settle();
             cell.news()
         };
-        // ORDERING: only a hint to look at the cell, whose lock orders the rest.
-        self.settled.store(true, Ordering::Relaxed);
+        self.mark_settled();
         news
     }
 
@@ -205,7 +210,7 @@ where
             cell.settle();
             Told::of(&mut cell)
         };
-        self.settled.store(true, Ordering::Relaxed);
+        self.mark_settled();
         told.tell();
     }
 }
@@ -220,6 +225,7 @@ where
     }
 
     fn is_settled(&self) -> bool {
+        // ORDERING: as in `mark_settled`.
         self.settled.load(Ordering::Relaxed)
     }
 

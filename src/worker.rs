@@ -304,7 +304,9 @@ impl Shift<'_> {
         }
         if desk.is_oversized() {
             let wakes = desk.retire(self.worker.index);
-            owed.inspect(|owed| owed.publish());
+            if let Some(owed) = owed {
+                owed.publish();
+            }
             outbox.look = desk.is_oversized();
             drop(desk);
             drop(outbox);
@@ -323,7 +325,9 @@ impl Shift<'_> {
         }
         drop(outbox);
         let (rest, wakes) = desk.rest(self.worker.index, &self.mailbox);
-        owed.inspect(|owed| owed.publish());
+        if let Some(owed) = owed {
+            owed.publish();
+        }
         drop(desk);
         wakes.wake();
         Next::Rest(rest)

@@ -138,7 +138,6 @@ impl Desk {
         };
         let rest = self.stays(since.elapsed());
         if rest == Rest::Leave {
-            self.clear = 0;
             self.idle.remove(place);
             return (Idling::Decided(rest), self.retire(index));
         }
