@@ -67,7 +67,8 @@ fn f64_of(count: usize) -> f64 {
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     // What a build for debugging takes says nothing, so it is not kept busy for long.
-    let scale = if arguments.smoke || cfg!(debug_assertions) {
+    let is_smoke = arguments.smoke || cfg!(debug_assertions);
+    let scale = if is_smoke {
         Scale { burst: 10_000, turns: 1, idle_seconds: 0.1 }
     } else {
         Scale { burst: 4_000_000, turns: 9, idle_seconds: 5.0 }
@@ -78,7 +79,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     figures.push(pause::figure(&scale));
     figures.push(idle::figure(&scale));
     println!("{}", table(&figures));
-    let folder = if arguments.save && !arguments.smoke {
+    let folder = if arguments.save && !is_smoke {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results")
     } else {
         Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("peers")

@@ -1,12 +1,13 @@
 //! What one would write without a pool: a channel of boxed jobs, or a thread for each.
 
+use std::marker::PhantomData;
 use std::thread::{self, JoinHandle};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 
-use super::Contender;
+use super::{Contender, ROOM};
 
-pub(super) type BoxedJob = Box<dyn FnOnce() + Send>;
+pub(crate) type BoxedJob = Box<dyn FnOnce() + Send>;
 
 /// Threads that run what comes out of a channel.
 pub(super) struct Runners(Vec<JoinHandle<()>>);
@@ -26,20 +27,77 @@ impl Runners {
     }
 }
 
-/// An unbounded channel and worker threads, nothing else.
-pub(crate) struct Channel {
-    sender: Sender<BoxedJob>,
-    runners: Runners,
+/// How jobs are put into a channel.
+pub(crate) trait Way: 'static {
+    const NAME: &'static str;
+
+    fn channel() -> (Sender<BoxedJob>, Receiver<BoxedJob>);
+
+    fn put(sender: &Sender<BoxedJob>, job: BoxedJob) {
+        sender.send(job).expect("the workers receive");
+    }
 }
 
-impl Contender for Channel {
+/// A channel and worker threads, nothing else.
+pub(crate) struct ChannelAnd<W> {
+    sender: Sender<BoxedJob>,
+    runners: Runners,
+    way: PhantomData<W>,
+}
+
+pub(crate) type Channel = ChannelAnd<Unbounded>;
+pub(crate) type BlockingChannel = ChannelAnd<Blocking>;
+pub(crate) type CallerRunsChannel = ChannelAnd<RunningOnCaller>;
+
+/// There is always room.
+pub(crate) enum Unbounded {}
+
+impl Way for Unbounded {
     const NAME: &'static str = "crossbeam channel";
+
+    fn channel() -> (Sender<BoxedJob>, Receiver<BoxedJob>) {
+        unbounded()
+    }
+}
+
+/// Waits for room, by `send`.
+pub(crate) enum Blocking {}
+
+impl Way for Blocking {
+    const NAME: &'static str = "bounded channel";
+
+    fn channel() -> (Sender<BoxedJob>, Receiver<BoxedJob>) {
+        bounded(ROOM)
+    }
+}
+
+/// Runs the job itself when `try_send` finds no room.
+pub(crate) enum RunningOnCaller {}
+
+impl Way for RunningOnCaller {
+    const NAME: &'static str = "bounded channel";
+
+    fn channel() -> (Sender<BoxedJob>, Receiver<BoxedJob>) {
+        bounded(ROOM)
+    }
+
+    fn put(sender: &Sender<BoxedJob>, job: BoxedJob) {
+        match sender.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(job)) => job(),
+            Err(TrySendError::Disconnected(_)) => panic!("the workers receive"),
+        }
+    }
+}
+
+impl<W: Way> Contender for ChannelAnd<W> {
+    const NAME: &'static str = W::NAME;
 
     type Handle = Sender<BoxedJob>;
 
     fn start(workers: usize) -> Self {
-        let (sender, jobs) = unbounded();
-        Self { sender, runners: Runners::start(workers, &jobs) }
+        let (sender, jobs) = W::channel();
+        Self { sender, runners: Runners::start(workers, &jobs), way: PhantomData }
     }
 
     fn handle(&self) -> Self::Handle {
@@ -47,7 +105,7 @@ impl Contender for Channel {
     }
 
     fn execute<F: FnOnce() + Send + 'static>(handle: &Self::Handle, job: F) {
-        handle.send(Box::new(job)).expect("the workers receive");
+        W::put(handle, Box::new(job));
     }
 
     fn stop(self) {

@@ -3,8 +3,7 @@
 //! INVARIANT: everything is dispatched statically, so that the harness adds no box of its own to a
 //! job.
 
-mod bounded; // with a bounded queue, kept full
-mod channel; // the bare channel, and plain threads
+mod channel; // the bare channels, and plain threads
 mod peers; // the other crates' pools
 mod workcrew; // the crate's own
 
@@ -12,12 +11,12 @@ use std::sync::{Arc, Barrier};
 
 use crossbeam_channel::bounded;
 
-pub(crate) use self::bounded::{
-    BlockingChannel, BlockingWorkcrew, CallerRunsChannel, CallerRunsWorkcrew,
-};
-pub(crate) use self::channel::{Channel, Threads};
+pub(crate) use self::channel::{BlockingChannel, CallerRunsChannel, Channel, Threads};
 pub(crate) use self::peers::{Executors, Qubit, Rayon, RustyPool, Threadpool, Tokio};
-pub(crate) use self::workcrew::Workcrew;
+pub(crate) use self::workcrew::{BlockingWorkcrew, CallerRunsWorkcrew, Workcrew};
+
+/// Jobs that can be pending where the queue is bounded, and kept full.
+const ROOM: usize = 256;
 
 /// A pool with a fixed number of workers.
 pub(crate) trait Contender: Sized + 'static {

@@ -1,22 +1,66 @@
-//! This crate's pool.
+//! This crate's pool, with the queues and policies that are compared.
 
-use workcrew::{Handle, ThreadPoolExecutor};
+use std::marker::PhantomData;
+use std::time::Duration;
 
-use super::Contender;
+use workcrew::policy::{Block, CallerRuns};
+use workcrew::{Builder, Handle, Queue, ThreadPoolExecutor};
 
-pub(crate) struct Workcrew(ThreadPoolExecutor);
+use super::{Contender, ROOM};
 
-impl Contender for Workcrew {
+/// How a pool is set up.
+pub(crate) trait Kind: 'static {
+    fn set_up(builder: Builder) -> Builder;
+}
+
+pub(crate) struct Crew<K> {
+    pool: ThreadPoolExecutor,
+    kind: PhantomData<K>,
+}
+
+pub(crate) type Workcrew = Crew<Unbounded>;
+pub(crate) type BlockingWorkcrew = Crew<Blocking>;
+pub(crate) type CallerRunsWorkcrew = Crew<RunningOnCaller>;
+
+/// With a queue that has always room.
+pub(crate) enum Unbounded {}
+
+impl Kind for Unbounded {
+    fn set_up(builder: Builder) -> Builder {
+        builder.queue(Queue::Unbounded)
+    }
+}
+
+/// Waits for room.
+pub(crate) enum Blocking {}
+
+impl Kind for Blocking {
+    fn set_up(builder: Builder) -> Builder {
+        builder.queue(Queue::Bounded(ROOM)).rejection_policy(Block { timeout: Duration::MAX })
+    }
+}
+
+/// Runs the job itself when there is no room.
+pub(crate) enum RunningOnCaller {}
+
+impl Kind for RunningOnCaller {
+    fn set_up(builder: Builder) -> Builder {
+        builder.queue(Queue::Bounded(ROOM)).rejection_policy(CallerRuns)
+    }
+}
+
+impl<K: Kind> Contender for Crew<K> {
     const NAME: &'static str = "workcrew";
 
     type Handle = Handle;
 
     fn start(workers: usize) -> Self {
-        Self(ThreadPoolExecutor::fixed(workers).expect("a valid size"))
+        let builder = K::set_up(ThreadPoolExecutor::builder().threads(workers));
+        Self { pool: builder.build().expect("valid settings"), kind: PhantomData }
     }
 
     fn handle(&self) -> Handle {
-        self.0.handle()
+        self.pool.handle()
     }
 
     fn execute<F: FnOnce() + Send + 'static>(handle: &Handle, job: F) {
@@ -33,6 +77,6 @@ impl Contender for Workcrew {
     }
 
     fn stop(self) {
-        self.0.close();
+        self.pool.close();
     }
 }
