@@ -7,7 +7,6 @@
 //! INVARIANT: from the making of a `Job` to its `run` or its drop, `space` holds one initialised
 //! value of the very type whose operations `ops` names.
 
-use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
@@ -16,6 +15,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use crate::error::Payload;
 use crate::stamp::Stamp;
 use crate::sync::Arc;
+
+pub use self::ended::Outcome;
+pub(crate) use self::ended::{Ended, News, Settlement};
+
+mod ended; // how a job ended, and who is still to be told
 
 /// The words of captures that a job holds without allocating.
 const WORDS: usize = 6;
@@ -125,68 +129,6 @@ pub(crate) trait Home: Send + Sync {
     fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool);
     /// Tells whom it concerns of a panic that no handle will receive.
     fn report_panic(&self, payload: Payload);
-}
-
-/// How a job ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// It returned.
-    Completed,
-    /// It panicked.
-    Panicked,
-}
-
-/// A job that has run: how it ended, and what is still owed to others.
-#[must_use]
-pub(crate) struct Ended {
-    pub(crate) outcome: Outcome,
-    /// A panic that nobody else will hear of.
-    pub(crate) unclaimed: Option<Payload>,
-    /// A panic of the destructor of captures that were not run.
-    pub(crate) stray: Option<Payload>,
-    pub(crate) settlement: Option<Settlement>,
-}
-
-impl Ended {
-    /// A job without a handle that returned.
-    const PLAINLY: Self =
-        Self { outcome: Outcome::Completed, unclaimed: None, stray: None, settlement: None };
-}
-
-/// Whether anybody waits to be told of a job's end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum News {
-    Awaited,
-    /// Its handle will look by itself.
-    Known,
-}
-
-/// The duty to tell a job's handle; done when this is dropped.
-pub(crate) struct Settlement {
-    task: Arc<dyn Pending>,
-    news: Cell<News>,
-}
-
-impl Settlement {
-    pub(crate) fn new(task: Arc<dyn Pending>) -> Self {
-        Self { task, news: Cell::new(News::Awaited) }
-    }
-
-    /// Publishes how the job ended. To be called under the lock under which the job's thread comes
-    /// free, so that who sees the one sees the other; the drop wakes who waits, without the lock.
-    pub(crate) fn publish(&self) {
-        self.news.set(self.task.settle());
-    }
-}
-
-impl Drop for Settlement {
-    fn drop(&mut self) {
-        match self.news.get() {
-            News::Awaited => self.task.tell(),
-            News::Known => {}
-        }
-    }
 }
 
 /// Runs user code and returns its panic, if it does, as a value.
