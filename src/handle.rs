@@ -29,6 +29,10 @@ impl Handle {
         Self { pool: Arc::clone(pool) }
     }
 
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
     /// Submits a job whose result nobody waits for.
     ///
     /// # Errors

@@ -14,12 +14,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::error::Payload;
 use crate::stamp::Stamp;
-use crate::sync::Arc;
+use crate::sync::{Arc, Mutex};
 
 pub use self::ended::Outcome;
 pub(crate) use self::ended::{Ended, News, Settlement};
+pub(crate) use self::pending::{Home, Pending};
 
 mod ended; // how a job ended, and who is still to be told
+mod pending; // what a pool and a job with a handle ask of each other
 
 /// The words of captures that a job holds without allocating.
 const WORDS: usize = 6;
@@ -94,43 +96,6 @@ pub(crate) trait Body: Send + 'static {
     }
 }
 
-/// A job with a handle, as the queue sees it. All calls are made under the lock that decides.
-pub(crate) trait Pending: Send + Sync {
-    /// Marks it as queued at `home`; false if it was cancelled before.
-    fn queue(&self, home: Arc<dyn Home>) -> bool;
-    /// Takes it for running; false if it was taken or cancelled before.
-    fn start(&self) -> bool;
-    /// Marks it as queued nowhere, though still to be run; false if it was taken or cancelled.
-    fn hand_back(&self) -> bool;
-    /// Returns whether it still waits to be started.
-    fn is_pending(&self) -> bool;
-    /// Runs what [`start`](Self::start) took.
-    fn execute(self: Arc<Self>) -> Ended;
-    /// Ends what `start` took with a panic that came from elsewhere, without running it.
-    fn fail(self: Arc<Self>, payload: Payload) -> Ended;
-    /// Settles it as cancelled unless it was taken.
-    fn abandon(&self);
-    /// Publishes how it ended, and says whether somebody is still to be told. Runs none of the
-    /// user's code.
-    fn settle(&self) -> News;
-    /// Publishes how it ended, if that was not done before, and wakes who waits for it.
-    fn tell(&self);
-}
-
-/// What a pending job's handle may ask of the pool that queues the job.
-pub(crate) trait Home: Send + Sync {
-    /// Calls `claim` under the pool's lock and, if it says that it got the job, counts the job as
-    /// cancelled and its place as free; to be followed by `cancel_ended`.
-    fn cancel(&self, claim: &mut dyn FnMut() -> bool) -> bool;
-    /// The handle of a job that was cancelled has been told, and its captures are dropped.
-    fn cancel_ended(&self);
-    /// If this thread is one of the pool's workers: calls `claim` under the pool's lock and, if it
-    /// says that it got the job, runs the job here.
-    fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool);
-    /// Tells whom it concerns of a panic that no handle will receive.
-    fn report_panic(&self, payload: Payload);
-}
-
 /// Runs user code and returns its panic, if it does, as a value.
 pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, Payload> {
     catch_unwind(AssertUnwindSafe(code))
@@ -145,6 +110,84 @@ pub(crate) fn drop_caught<T>(value: T) -> Result<(), Payload> {
 pub(crate) fn discard_payload(payload: Payload) {
     if let Err(again) = drop_caught(payload) {
         std::mem::forget(again);
+    }
+}
+
+/// What closures borrow for `'scope`, lent to them while [`lend`](Self::lend) runs.
+pub(crate) struct Loans<'scope> {
+    /// The closures that are out and neither run nor dropped; none while nothing is lent.
+    out: Arc<Mutex<Option<usize>>>,
+    /// Neither a longer nor a shorter borrow can be put in its place.
+    scope: PhantomData<&'scope mut &'scope ()>,
+}
+
+/// A closure that does not say what it borrows.
+struct Borrower {
+    f: Option<Box<dyn FnOnce() + Send>>,
+    /// Dropped after the closure, also if that panics.
+    _loan: Loan,
+}
+
+struct Loan(Arc<Mutex<Option<usize>>>);
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        if let Some(out) = &mut *self.0.lock() {
+            *out -= 1;
+        }
+    }
+}
+
+impl<'scope> Loans<'scope> {
+    pub(crate) fn new() -> Self {
+        Self { out: Arc::default(), scope: PhantomData }
+    }
+
+    /// Calls `f`, then `finish`, which has to see to it that each closure that is out has been run
+    /// or dropped. Were one left, what it borrows could end before it: the process is aborted.
+    pub(crate) fn lend<R>(&'scope self, f: impl FnOnce() -> R, finish: impl FnOnce()) -> R {
+        struct Finish<'a, F: FnOnce()>(&'a Mutex<Option<usize>>, Option<F>);
+        impl<F: FnOnce()> Drop for Finish<'_, F> {
+            fn drop(&mut self) {
+                let has_finished = self.1.take().is_some_and(|finish| catch(finish).is_ok());
+                if !(has_finished && self.0.lock().take() == Some(0)) {
+                    std::process::abort();
+                }
+            }
+        }
+        *self.out.lock() = Some(0);
+        let _finish = Finish(&self.out, Some(finish));
+        f()
+    }
+
+    /// Makes a closure forget what it borrows.
+    ///
+    /// # Panics
+    ///
+    /// If nothing is being lent.
+    #[expect(unsafe_code, reason = "a borrow is hidden from the compiler, and kept by a count")]
+    pub(crate) fn borrower(
+        &self,
+        f: Box<dyn FnOnce() + Send + 'scope>,
+    ) -> impl FnOnce() + Send + 'static {
+        *self.out.lock().as_mut().expect("borrowed only while `lend` runs") += 1;
+        let loan = Loan(Arc::clone(&self.out));
+        // SAFETY:
+        // - the types differ in the lifetime alone.
+        // - the closure is not used after `'scope`: it is counted as out from above until `_loan`
+        //   is dropped, after it was consumed or dropped; `lend` runs, and does not return before
+        //   that count is zero; and `'scope` outlives the call of `lend`, which borrows for it.
+        let f: Box<dyn FnOnce() + Send> = unsafe { std::mem::transmute(f) };
+        let borrower = Borrower { f: Some(f), _loan: loan };
+        move || borrower.run()
+    }
+}
+
+impl Borrower {
+    fn run(mut self) {
+        if let Some(f) = self.f.take() {
+            f();
+        }
     }
 }
 
@@ -312,6 +355,13 @@ impl Job {
     /// Takes the job for running; false if its handle cancelled it, or another took it.
     pub(crate) fn start(&self) -> bool {
         self.pending().is_none_or(|task| task.start())
+    }
+
+    /// Tells who waits for the job as one of many that it was handed back.
+    pub(crate) fn tell_handed_back(&self) {
+        if let Some(task) = self.pending() {
+            task.handed_back();
+        }
     }
 
     /// Returns whether the job is still to be started by whoever holds it.

@@ -10,8 +10,9 @@ use crate::error::{AwaitError, JoinError, Never};
 use crate::interrupt;
 use crate::job::{Job, Pending};
 use crate::sync::{Arc, thread};
-use crate::task::{CancelOutcome, JobState, Settles, Task};
+use crate::task::{CancelOutcome, Help, JobState, Settles, Task};
 use crate::wait::{Deadline, Heed, park_until, spin_until};
+use crate::watch::Watch;
 
 /// The result of a submitted job, to come.
 ///
@@ -41,7 +42,24 @@ impl Job {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let task = Arc::new(Task::new(f));
+        Self::of_task(Task::new(f, None))
+    }
+
+    /// The same, and `watch` is told of the job's end.
+    pub(crate) fn watched<F, T>(f: F, watch: Watch) -> (Self, JobHandle<T>)
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        Self::of_task(Task::new(f, Some(watch)))
+    }
+
+    fn of_task<F, T>(task: Task<F, T>) -> (Self, JobHandle<T>)
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let task = Arc::new(task);
         let job = Self::tracked(Arc::clone(&task) as Arc<dyn Pending>);
         (job, JobHandle { task, done: OnceLock::new() })
     }
@@ -126,13 +144,23 @@ impl<T> JobHandle<T> {
         })
     }
 
+    /// Runs the job here, if it is pending and this thread is a worker of its pool.
+    pub(crate) fn help(&self) -> Help {
+        Arc::clone(&self.task).help()
+    }
+
+    /// The side of the job that outlives this handle.
+    pub(crate) fn task(&self) -> Arc<dyn Settles<T>> {
+        Arc::clone(&self.task)
+    }
+
     fn wait(&self, deadline: Deadline) -> Result<Result<T, JoinError>, AwaitError> {
         let ended = || self.task.cell().lock().take();
         if let Some(result) = ended() {
             return Ok(result);
         }
         if !deadline.is_past() && !interrupt::is_interrupted() {
-            Arc::clone(&self.task).help();
+            self.help();
             let settled = || self.task.is_settled().then_some(());
             if let Some(result) = spin_until(settled).and_then(|()| ended()) {
                 return Ok(result);

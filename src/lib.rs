@@ -136,12 +136,16 @@ pub use crate::error::{AwaitError, BuildError, JoinError, Never};
 pub use crate::executor::Executor;
 pub use crate::handle::Handle;
 pub use crate::hooks::Worker;
+pub use crate::invoke::{InvokeAllError, InvokeAnyError};
 pub use crate::job::{Job, Outcome};
 pub use crate::job_handle::JobHandle;
+pub use crate::join_set::JoinSet;
 pub use crate::lifecycle::OnDrop;
+pub use crate::members::{JobId, Joined};
 pub use crate::owner::ThreadPoolExecutor;
 pub use crate::phase::Phase;
 pub use crate::rejection::{RejectReason, Rejected, RejectionPolicy, Saturation, policy};
+pub use crate::scope::{Scope, ScopeError, ScopedHandle, ScopedRejected};
 pub use crate::settings::{Growth, Queue};
 pub use crate::stats::PoolStats;
 pub use crate::task::{CancelOutcome, JobState};
@@ -163,6 +167,12 @@ mod stamp; // since when a job waits
 mod worker; // a worker's life: take, run, settle, rest, leave
 mod job_handle; // waiting for a job's result
 mod task; // the cell that a job and its handle share
+mod watch; // hearing of the ends of many jobs
+mod members; // jobs that are waited for together
+mod join_set; // taking results as they come
+mod invoke; // several jobs in one call
+mod scope; // jobs that borrow from their submitter
+mod several; // the calls that lead there
 mod rejection; // what happens to a job that is not taken
 mod lifecycle; // how a pool ends, and waiting for it
 mod phase; // the phases of its life

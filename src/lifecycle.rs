@@ -75,6 +75,7 @@ impl Pool {
         self.stop.interrupt();
         let tidy = self.desk.lock().try_tidy();
         self.tidy(tidy);
+        pending.iter().for_each(Job::tell_handed_back);
         pending
     }
 
@@ -89,6 +90,7 @@ impl Pool {
         drop(outbox);
         wakes.wake();
         self.tidy(tidy);
+        pending.iter().for_each(Job::tell_handed_back);
         pending
     }
 
@@ -238,7 +240,7 @@ impl Pool {
     }
 
     /// Runs a pending job on this thread if nobody else is there to run it.
-    fn run_stranded(self: &Arc<Self>) -> bool {
+    pub(crate) fn run_stranded(self: &Arc<Self>) -> bool {
         self.rescue();
         let mut dead = Vec::new();
         let mut outbox = self.outbox.lock();

@@ -87,6 +87,10 @@ impl ThreadPoolExecutor {
         Self::fixed(1)
     }
 
+    pub(crate) fn as_handle(&self) -> &Handle {
+        &self.handle
+    }
+
     /// Returns a handle to the pool.
     pub fn handle(&self) -> Handle {
         self.handle.clone()

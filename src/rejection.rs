@@ -67,6 +67,10 @@ impl Rejected {
         self.reason == RejectReason::Shutdown
     }
 
+    pub(crate) fn job(&self) -> &Job {
+        &self.job
+    }
+
     /// Returns the job.
     pub fn into_job(self) -> Job {
         self.job

@@ -52,6 +52,21 @@ impl Pool {
         self.admit_by(job, deadline).inspect_err(|_| self.count_rejected())
     }
 
+    /// Takes a job that this thread is going to wait for, or counts it as rejected. A worker of this
+    /// pool runs it itself where there is no room: to wait for room could be to wait for itself.
+    pub(crate) fn execute_member(self: &Arc<Self>, job: Job) -> Result<(), Rejected> {
+        if !self.is_inside() {
+            return self.execute(job);
+        }
+        let taken = match self.admit(job) {
+            Err(rejected) if rejected.reason() == RejectReason::Saturated => {
+                self.run_on_caller(rejected.into_job())
+            }
+            other => other,
+        };
+        taken.inspect_err(|_| self.count_rejected())
+    }
+
     /// Takes the job or returns it, not counted.
     #[inline]
     pub(crate) fn admit(self: &Arc<Self>, job: Job) -> Result<(), Rejected> {
@@ -241,11 +256,12 @@ impl Pool {
         drop(outbox);
         wakes.wake();
         self.tidy(tidy);
+        oldest.tell_handed_back();
         Some(oldest)
     }
 
-    /// Runs the job on this thread, which is not one of the pool's; returns it, not counted, if the
-    /// pool is shut down.
+    /// Runs the job on this thread, as a caller's; returns it, not counted, if the pool is shut
+    /// down.
     pub(crate) fn run_on_caller(self: &Arc<Self>, job: Job) -> Result<(), Rejected> {
         let mut desk = self.desk.lock();
         if desk.phase() != Phase::Running {

@@ -11,6 +11,7 @@ use crate::error::{JoinError, Payload};
 use crate::interrupt::{self, Core, Interrupt, Node};
 use crate::job::{Ended, Home, News, Outcome, Pending, Settlement, catch, drop_caught};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
+use crate::watch::Watch;
 
 use self::cell::{Cell, Stage, Told, report};
 
@@ -44,14 +45,29 @@ pub enum CancelOutcome {
     AlreadyFinished,
 }
 
+/// What came of the attempt to help with a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Help {
+    /// It was run here.
+    Ran,
+    /// It is pending, but not this thread's to run.
+    NotHere,
+    /// It is not pending.
+    NotNeeded,
+}
+
 /// The cell, as the handle sees it.
 pub(crate) trait Settles<T>: Send + Sync {
     fn cell(&self) -> &Mutex<Cell<T>>;
     /// Returns whether the cell has settled, without its lock: for who looks again and again.
     fn is_settled(&self) -> bool;
     fn cancel(self: Arc<Self>) -> CancelOutcome;
+    /// Cancels the job if it is pending and no pool has it.
+    fn revoke(self: Arc<Self>);
     /// Runs the job here, if it is pending and this thread is a worker of its pool.
-    fn help(self: Arc<Self>);
+    fn help(self: Arc<Self>) -> Help;
+    /// The request that the job stop.
+    fn interrupt(self: Arc<Self>) -> Interrupt;
 }
 
 /// A job with a handle.
@@ -75,9 +91,15 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    pub(crate) fn new(f: F) -> Self {
-        let cell =
-            Cell { stage: Stage::Pending, home: None, waiter: None, done: None, has_handle: true };
+    pub(crate) fn new(f: F, watch: Option<Watch>) -> Self {
+        let cell = Cell {
+            stage: Stage::Pending,
+            home: None,
+            waiter: None,
+            done: None,
+            watch,
+            has_handle: true,
+        };
         Self {
             interrupt: Core::default(),
             body: Mutex::new(Some(f)),
@@ -108,7 +130,7 @@ where
     /// Tells the handle, then drops the captures; a panic of theirs is reported.
     fn finish_cancel(told: Told<T>, body: Option<F>) {
         let home = told.unclaimed.home.clone();
-        told.tell();
+        let _watch = told.tell();
         if let Err(payload) = drop_caught(body) {
             report(payload, home.as_ref());
         }
@@ -189,8 +211,16 @@ where
 
     fn abandon(&self) {
         if let Some((told, body)) = self.cancel_pending(|_| true) {
-            told.tell();
+            // Told also if the drop of the captures panics.
+            let _watch = told.tell();
             drop(body);
+        }
+    }
+
+    fn handed_back(&self) {
+        let watcher = self.cell.lock().watch.as_ref().map(Watch::watcher);
+        if let Some((watcher, key)) = watcher {
+            watcher.handed_back(key);
         }
     }
 
@@ -211,7 +241,7 @@ where
             Told::of(&mut cell)
         };
         self.mark_settled();
-        told.tell();
+        drop(told.tell());
     }
 }
 
@@ -262,19 +292,32 @@ where
                 return CancelOutcome::Removed;
             }
         }
-        Interrupt::of(self).interrupt();
+        self.interrupt().interrupt();
         CancelOutcome::Interrupted
     }
 
-    fn help(self: Arc<Self>) {
+    fn interrupt(self: Arc<Self>) -> Interrupt {
+        Interrupt::of(self)
+    }
+
+    fn revoke(self: Arc<Self>) {
+        if let Some((told, body)) = self.cancel_pending(|cell| cell.home.is_none()) {
+            Self::finish_cancel(told, body);
+        }
+    }
+
+    fn help(self: Arc<Self>) -> Help {
         let home = {
             let cell = self.cell.lock();
             match &cell.stage {
                 Stage::Pending => cell.home.clone(),
-                Stage::Running | Stage::Ended(_) | Stage::Settled(_) | Stage::Taken(_) => None,
+                Stage::Running | Stage::Ended(_) | Stage::Settled(_) | Stage::Taken(_) => {
+                    return Help::NotNeeded;
+                }
             }
         };
-        let Some(home) = home else { return };
+        let Some(home) = home else { return Help::NotHere };
+        let mut has_run = false;
         let mut claim = || {
             let mut cell = self.cell.lock();
             let is_there = cell.home.as_ref().is_some_and(|now| Arc::ptr_eq(now, &home));
@@ -282,8 +325,10 @@ where
             if is_pending {
                 cell.stage = Stage::Running;
             }
+            has_run = is_pending;
             is_pending
         };
         home.help(&(Arc::clone(&self) as Arc<dyn Pending>), &mut claim);
+        if has_run { Help::Ran } else { Help::NotHere }
     }
 }

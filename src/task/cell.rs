@@ -6,6 +6,7 @@ use super::JobState;
 use crate::error::{JoinError, Never, Payload, panic_message};
 use crate::job::{Home, News, discard_payload, drop_caught};
 use crate::sync::{Arc, Thread};
+use crate::watch::Watch;
 
 pub(crate) struct Cell<T> {
     pub(super) stage: Stage<T>,
@@ -15,6 +16,8 @@ pub(crate) struct Cell<T> {
     pub(crate) waiter: Option<Thread>,
     /// Kept to be dropped when the job settles.
     pub(crate) done: Option<Sender<Never>>,
+    /// Tells who waits for many jobs.
+    pub(super) watch: Option<Watch>,
     pub(super) has_handle: bool,
 }
 
@@ -76,7 +79,8 @@ impl<T> Cell<T> {
 
     /// Whether anybody is to be told that it has settled; nobody new will be.
     pub(super) fn news(&self) -> News {
-        if self.waiter.is_some() || self.done.is_some() || !self.has_handle {
+        if self.waiter.is_some() || self.done.is_some() || self.watch.is_some() || !self.has_handle
+        {
             News::Awaited
         } else {
             News::Known
@@ -101,6 +105,7 @@ impl<T> Cell<T> {
 pub(super) struct Told<T> {
     waiter: Option<Thread>,
     done: Option<Sender<Never>>,
+    watch: Option<Watch>,
     pub(super) unclaimed: Unclaimed<T>,
 }
 
@@ -113,15 +118,23 @@ impl<T> Told<T> {
             // The pool is of no more use to the cell, which others may keep as an interrupt.
             Unclaimed { result: cell.take(), home: cell.home.take() }
         };
-        Self { waiter: cell.waiter.take(), done: cell.done.take(), unclaimed }
+        Self {
+            waiter: cell.waiter.take(),
+            done: cell.done.take(),
+            watch: cell.watch.take(),
+            unclaimed,
+        }
     }
 
-    pub(super) fn tell(self) {
+    /// Tells the handle. Who watches is told by the drop of what this returns, once the captures
+    /// are gone.
+    pub(super) fn tell(self) -> Option<Watch> {
         drop(self.done);
         if let Some(waiter) = self.waiter {
             waiter.unpark();
         }
         self.unclaimed.release();
+        self.watch
     }
 }
 

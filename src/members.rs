@@ -1,0 +1,207 @@
+//! Owns jobs that are waited for together: their handles, and which of them have ended.
+//!
+//! INVARIANT: an id is in `awaited` from before its job is submitted until its end has been noted
+//! in `ended`, or nobody waits for it any more; so each end is noted once.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::fmt;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::error::{AwaitError, JoinError, Never};
+use crate::interrupt;
+use crate::job::Job;
+use crate::job_handle::JobHandle;
+use crate::rejection::Rejected;
+use crate::sync::{Arc, Mutex, Thread, thread};
+use crate::task::{CancelOutcome, Help};
+use crate::wait::{Deadline, Heed, park_until};
+use crate::watch::{Watch, Watcher};
+
+/// Names a job of a [`JoinSet`](crate::JoinSet): a number, from 1 on in the order of submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub(crate) u64);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The name of a job that has ended, and what it returned.
+pub type Joined<T> = (JobId, Result<T, JoinError>);
+
+/// Jobs that are waited for together.
+pub(crate) struct Members<T> {
+    handles: BTreeMap<JobId, JobHandle<T>>,
+    news: Arc<News>,
+    last: u64,
+    /// No job before this one is still to be run by who waits.
+    helped: JobId,
+}
+
+/// Which jobs have ended, and who is to be told.
+#[derive(Default)]
+struct News {
+    board: Mutex<Board>,
+}
+
+#[derive(Default)]
+struct Board {
+    awaited: HashSet<u64>,
+    ended: VecDeque<JobId>,
+    waiter: Option<Thread>,
+    /// The sender is kept to be dropped.
+    ready: Option<(Sender<Never>, Receiver<Never>)>,
+}
+
+impl News {
+    fn note(&self, key: u64) {
+        let mut board = self.board.lock();
+        if !board.awaited.remove(&key) {
+            return;
+        }
+        board.ended.push_back(JobId(key));
+        let (waiter, ready) = (board.waiter.take(), board.ready.take());
+        drop(board);
+        drop(ready);
+        if let Some(waiter) = waiter {
+            waiter.unpark();
+        }
+    }
+}
+
+impl Watcher for News {
+    fn ended(&self, key: u64) {
+        self.note(key);
+    }
+
+    /// Whoever has the job now may keep it: who waits here shall not wait for that.
+    fn handed_back(&self, key: u64) {
+        self.note(key);
+    }
+}
+
+impl<T> Members<T> {
+    pub(crate) fn new() -> Self {
+        Self { handles: BTreeMap::new(), news: Arc::default(), last: 0, helped: JobId(0) }
+    }
+
+    /// Submits a job by `execute`.
+    pub(crate) fn submit<F>(
+        &mut self,
+        f: F,
+        execute: impl FnOnce(Job) -> Result<(), Rejected>,
+    ) -> Result<JobId, Rejected>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.last += 1;
+        let id = JobId(self.last);
+        self.news.board.lock().awaited.insert(id.0);
+        let watch = Watch::new(Arc::clone(&self.news) as Arc<dyn Watcher>, id.0);
+        let (job, handle) = Job::watched(f, watch);
+        if let Err(rejected) = execute(job) {
+            self.news.board.lock().awaited.remove(&id.0);
+            return Err(rejected);
+        }
+        self.handles.insert(id, handle);
+        Ok(id)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.handles.len()
+    }
+
+    /// Takes the result of the job that ended first of those whose results are still here.
+    pub(crate) fn try_next(&mut self) -> Option<Joined<T>> {
+        let id = self.news.board.lock().ended.pop_front()?;
+        Some(self.take(id))
+    }
+
+    fn take(&mut self, id: JobId) -> Joined<T> {
+        let handle = self.handles.remove(&id).expect("who is awaited has a handle here");
+        // One that has not settled was handed back: whoever has it may run it, for nobody.
+        (id, handle.try_join().unwrap_or(Err(JoinError::Cancelled)))
+    }
+
+    /// Waits for the next job to end; none if there is no job left. A worker of the jobs' pool runs
+    /// pending ones meanwhile.
+    pub(crate) fn next_by(&mut self, deadline: Deadline) -> Result<Option<Joined<T>>, AwaitError> {
+        loop {
+            if let Some(next) = self.try_next() {
+                return Ok(Some(next));
+            }
+            if self.handles.is_empty() {
+                return Ok(None);
+            }
+            if deadline.is_past() || interrupt::is_interrupted() || !self.help() {
+                break;
+            }
+        }
+        let id = park_until(deadline, Heed::Interrupts, || {
+            let mut board = self.news.board.lock();
+            let id = board.ended.pop_front();
+            if id.is_none() {
+                board.waiter = Some(thread::current());
+            }
+            id
+        })?;
+        Ok(Some(self.take(id)))
+    }
+
+    /// Runs the oldest pending job here, if that is for this thread to do.
+    fn help(&mut self) -> bool {
+        for (&id, handle) in self.handles.range(self.helped..) {
+            match handle.help() {
+                Help::Ran => return true,
+                Help::NotHere => return false,
+                Help::NotNeeded => self.helped = id,
+            }
+        }
+        false
+    }
+
+    /// Returns a channel that disconnects when a result is here, or nothing is left to wait for.
+    pub(crate) fn ready(&self) -> Receiver<Never> {
+        let mut board = self.news.board.lock();
+        if !board.ended.is_empty() || self.handles.is_empty() {
+            return bounded(0).1;
+        }
+        board.ready.get_or_insert_with(|| bounded(0)).1.clone()
+    }
+
+    pub(crate) fn cancel(&self, id: JobId) -> Option<CancelOutcome> {
+        self.handles.get(&id).map(JobHandle::cancel)
+    }
+
+    pub(crate) fn cancel_all(&self) {
+        for handle in self.handles.values() {
+            handle.cancel();
+        }
+    }
+
+    /// Lets all jobs go on by themselves.
+    pub(crate) fn detach_all(&mut self) {
+        self.ignore();
+        self.handles.clear();
+    }
+
+    /// Nobody asks for the ends of the jobs that are here now.
+    fn ignore(&self) {
+        let mut board = self.news.board.lock();
+        board.awaited.clear();
+        board.ended.clear();
+        let ready = board.ready.take();
+        drop(board);
+        drop(ready);
+    }
+}
+
+impl<T> Drop for Members<T> {
+    fn drop(&mut self) {
+        self.ignore();
+        self.cancel_all();
+    }
+}
