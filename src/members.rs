@@ -82,6 +82,20 @@ impl Watcher for News {
     }
 }
 
+/// A job that is being submitted. Dropped unless that succeeds: then nobody waits for the job.
+struct Entry<'a> {
+    news: &'a News,
+    id: JobId,
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        let mut board = self.news.board.lock();
+        board.awaited.remove(&self.id.0);
+        board.ended.retain(|ended| *ended != self.id);
+    }
+}
+
 impl<T> Members<T> {
     pub(crate) fn new() -> Self {
         Self { handles: BTreeMap::new(), news: Arc::default(), last: 0, helped: JobId(0) }
@@ -100,12 +114,11 @@ impl<T> Members<T> {
         self.last += 1;
         let id = JobId(self.last);
         self.news.board.lock().awaited.insert(id.0);
+        let entry = Entry { news: &self.news, id };
         let watch = Watch::new(Arc::clone(&self.news) as Arc<dyn Watcher>, id.0);
         let (job, handle) = Job::watched(f, watch);
-        if let Err(rejected) = execute(job) {
-            self.news.board.lock().awaited.remove(&id.0);
-            return Err(rejected);
-        }
+        execute(job)?;
+        std::mem::forget(entry);
         self.handles.insert(id, handle);
         Ok(id)
     }
@@ -176,8 +189,9 @@ impl<T> Members<T> {
         self.handles.get(&id).map(JobHandle::cancel)
     }
 
+    /// The youngest first, so that no worker comes free for one that is about to be cancelled.
     pub(crate) fn cancel_all(&self) {
-        for handle in self.handles.values() {
+        for handle in self.handles.values().rev() {
             handle.cancel();
         }
     }

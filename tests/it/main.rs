@@ -11,6 +11,8 @@ mod factory; // threads that cannot be started
 mod shutdown; // the orderly end, and waiting for it
 mod shutdown_now; // the quick end, and pending jobs taken back
 mod handles; // results, cancelling, joining from a worker
+mod join_set; // results as they come
+mod invoke; // several jobs in one call
 mod interrupt; // asking jobs to stop
 mod panics; // of every piece of the user's code
 mod hooks; // when they run

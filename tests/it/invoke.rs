@@ -1,0 +1,502 @@
+//! Several jobs in one call.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use workcrew::interrupt::{self, Interrupt};
+use workcrew::{InvokeAllError, InvokeAnyError, JoinError, Queue, ThreadPoolExecutor, policy};
+
+use crate::support::{
+    Counter, Gate, LONG, SHORT, block_worker, finish, helper, repeat, single, soon, stop_point,
+};
+
+type Call<T> = Box<dyn FnOnce() -> T + Send>;
+
+fn boxed<T>(f: impl FnOnce() -> T + Send + 'static) -> Call<T> {
+    Box::new(f)
+}
+
+#[track_caller]
+fn values<T>(results: Vec<Result<T, JoinError>>) -> Vec<T> {
+    results.into_iter().map(|result| result.expect("each returns")).collect()
+}
+
+// All.
+
+#[test]
+fn all_results_come_in_the_order_of_the_jobs() {
+    let pool = ThreadPoolExecutor::fixed(3).unwrap();
+    let (gate, open) = (Gate::new(), AtomicUsize::new(0));
+    let jobs = (0..20).map(|n| {
+        let gate = gate.clone();
+        open.fetch_add(1, Ordering::Relaxed);
+        move || {
+            // The first waits for the last.
+            if n == 0 {
+                gate.pass();
+            } else if n == 19 {
+                gate.open();
+            }
+            n
+        }
+    });
+    assert_eq!(values(pool.invoke_all(jobs).unwrap()), Vec::from_iter(0..20));
+    assert_eq!(open.into_inner(), 20);
+    finish(&pool);
+}
+
+#[test]
+fn all_of_nothing_is_nothing() {
+    let pool = single();
+    let none: [fn(); 0] = [];
+    assert!(pool.invoke_all(none).unwrap().is_empty());
+    for timeout in [Duration::ZERO, Duration::MAX] {
+        assert!(pool.invoke_all_timeout(none, timeout).unwrap().is_empty());
+    }
+    pool.shutdown();
+    assert!(pool.invoke_all(none).unwrap().is_empty());
+    assert_eq!(finish(&pool).submitted, 0);
+}
+
+#[test]
+fn a_panic_takes_one_place_of_all() {
+    let pool = ThreadPoolExecutor::fixed(2).unwrap();
+    let jobs = [boxed(|| 1), boxed(|| panic!("two")), boxed(|| 3)];
+    let results = pool.invoke_all_timeout(jobs, Duration::MAX).unwrap();
+    assert_eq!(results[0].as_ref().unwrap(), &1);
+    assert_eq!(results[1].as_ref().unwrap_err().message(), Some("two"));
+    assert_eq!(results[2].as_ref().unwrap(), &3);
+    finish(&pool);
+}
+
+#[test]
+fn what_is_late_of_all_is_cancelled_and_the_rest_has_its_results() {
+    let pool = ThreadPoolExecutor::fixed(2).unwrap();
+    let ended = Gate::new();
+    let over = ended.clone();
+    let jobs = [
+        boxed(|| 1),
+        boxed(move || {
+            assert!(interrupt::sleep(LONG).is_err(), "it is interrupted");
+            over.open();
+            2
+        }),
+        boxed(|| 3),
+    ];
+    let start = Instant::now();
+    let results = pool.invoke_all_timeout(jobs, SHORT).unwrap();
+    assert!(start.elapsed() >= SHORT);
+    assert_eq!(results.len(), 3);
+    assert_eq!(results[0].as_ref().unwrap(), &1);
+    assert!(results[1].as_ref().unwrap_err().is_cancelled());
+    assert_eq!(results[2].as_ref().unwrap(), &3);
+    ended.pass();
+    finish(&pool);
+}
+
+#[test]
+fn without_time_none_of_all_is_submitted() {
+    let pool = single();
+    let results = pool.invoke_all_timeout([|| 1, || 2], Duration::ZERO).unwrap();
+    assert!(results.iter().all(|result| result.as_ref().unwrap_err().is_cancelled()));
+    assert_eq!(results.len(), 2);
+    assert_eq!(finish(&pool).submitted, 0);
+}
+
+#[test]
+fn pending_ones_of_all_are_removed_when_the_time_is_over() {
+    let pool = single();
+    let gate = Gate::new();
+    block_worker(&pool, &gate);
+    let ran = Counter::new();
+    let jobs = (0..5).map(|_| {
+        let ran = ran.clone();
+        move || ran.add()
+    });
+    let results = pool.invoke_all_timeout(jobs, SHORT).unwrap();
+    assert!(results.iter().all(|result| result.as_ref().unwrap_err().is_cancelled()));
+    assert_eq!(pool.stats().queued, 0);
+    gate.open();
+    assert_eq!(finish(&pool).cancelled, 5);
+    assert_eq!(ran.get(), 0);
+}
+
+#[test]
+fn a_rejection_cancels_all_that_were_submitted() {
+    let pool = ThreadPoolExecutor::builder().threads(1).queue(Queue::Bounded(2)).build().unwrap();
+    let gate = Gate::new();
+    block_worker(&pool, &gate);
+    let ran = Counter::new();
+    let jobs = (0..4).map(|_| {
+        let ran = ran.clone();
+        move || {
+            ran.add();
+        }
+    });
+    match pool.invoke_all(jobs) {
+        Err(InvokeAllError::Rejected(rejected)) => {
+            assert!(rejected.is_saturated());
+            rejected.into_job().run();
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(ran.get(), 1, "the rejected job came back, and ran");
+    assert_eq!(pool.stats().queued, 0, "the others are cancelled");
+    gate.open();
+    let stats = finish(&pool);
+    assert_eq!((stats.cancelled, stats.rejected), (2, 1));
+}
+
+#[test]
+fn all_on_a_pool_that_discards_returns() {
+    let builder = ThreadPoolExecutor::builder().threads(1).queue(Queue::Bounded(1));
+    let pool = builder.rejection_policy(policy::Discard).build().unwrap();
+    let gate = Gate::new();
+    block_worker(&pool, &gate);
+    let handle = pool.handle();
+    let caller = helper(move || handle.invoke_all((0..4).map(|n| move || n)).unwrap());
+    crate::support::eventually("three are discarded", || pool.stats().discarded == 3);
+    gate.open();
+    let results = caller.join();
+    assert_eq!(results[0].as_ref().unwrap(), &0);
+    assert!(results[1..].iter().all(|result| result.as_ref().unwrap_err().is_cancelled()));
+    finish(&pool);
+}
+
+#[test]
+fn all_after_a_shutdown_is_rejected() {
+    let pool = single();
+    pool.shutdown();
+    match pool.invoke_all([|| ()]) {
+        Err(InvokeAllError::Rejected(rejected)) => assert!(rejected.is_shutdown()),
+        other => panic!("{other:?}"),
+    }
+    finish(&pool);
+}
+
+#[test]
+fn all_returns_when_the_pool_is_stopped_though_the_jobs_are_kept() {
+    for round in 0..repeat(50) {
+        let pool = ThreadPoolExecutor::fixed(2).unwrap();
+        let handle = pool.handle();
+        let started = Counter::new();
+        let count = started.clone();
+        let caller = helper(move || {
+            let jobs = (0..10).map(|_| {
+                let count = count.clone();
+                move || {
+                    count.add();
+                    interrupt::sleep(LONG).is_err()
+                }
+            });
+            handle.invoke_all(jobs)
+        });
+        if round % 2 == 0 {
+            started.reach(1);
+        }
+        let kept = pool.shutdown_now();
+        match caller.join() {
+            Ok(results) => {
+                assert_eq!(results.len(), 10);
+                let cancelled = results.iter().filter(|result| result.is_err()).count();
+                assert_eq!(cancelled, kept.len(), "round {round}");
+            }
+            Err(InvokeAllError::Rejected(rejected)) => assert!(rejected.is_shutdown()),
+            Err(other) => panic!("{other}"),
+        }
+        finish(&pool);
+        drop(kept);
+    }
+}
+
+#[test]
+fn an_interrupt_of_the_caller_cancels_all() {
+    let pool = ThreadPoolExecutor::fixed(2).unwrap();
+    let (running, interrupted, own) = (Counter::new(), Counter::new(), Interrupt::new());
+    let (handle, entered) = (pool.handle(), own.clone());
+    let (count, told) = (running.clone(), interrupted.clone());
+    let caller = helper(move || {
+        let _entered = entered.enter();
+        let jobs = (0..5).map(|_| {
+            let (count, told) = (count.clone(), told.clone());
+            move || {
+                count.add();
+                if interrupt::sleep(LONG).is_err() {
+                    told.add();
+                }
+            }
+        });
+        matches!(handle.invoke_all(jobs), Err(InvokeAllError::Interrupted))
+    });
+    running.reach(2);
+    own.interrupt();
+    assert!(caller.join());
+    let stats = finish(&pool);
+    assert_eq!((running.get(), interrupted.get(), stats.cancelled), (2, 2, 3));
+}
+
+#[test]
+fn a_worker_may_invoke_all_on_its_own_pool() {
+    for queue in [Queue::Unbounded, Queue::Bounded(1), Queue::Handoff] {
+        for blocks in [true, false] {
+            let builder = ThreadPoolExecutor::builder().threads(1).queue(queue);
+            let builder = if blocks {
+                builder.rejection_policy(policy::Block { timeout: Duration::MAX })
+            } else {
+                builder
+            };
+            let pool = builder.build().unwrap();
+            let own = pool.handle();
+            let outer = pool.submit(move || {
+                let jobs = (0..4).map(|n| {
+                    let own = own.clone();
+                    move || {
+                        let inner = own.invoke_all((0..3).map(|m| move || n * m)).unwrap();
+                        values(inner).into_iter().sum::<i32>()
+                    }
+                });
+                values(own.invoke_all(jobs).unwrap())
+            });
+            assert_eq!(soon(outer.unwrap()), [0, 3, 6, 9], "{queue:?}");
+            let stats = finish(&pool);
+            assert_eq!((stats.completed, stats.rejected), (17, 0));
+        }
+    }
+}
+
+#[test]
+fn a_panicking_iterator_cancels_what_it_gave_before() {
+    let pool = single();
+    let gate = Gate::new();
+    block_worker(&pool, &gate);
+    let jobs = (0..3).map(|n| {
+        assert!(n < 2, "no third job");
+        || ()
+    });
+    let invokes = std::panic::AssertUnwindSafe(|| pool.invoke_all(jobs).map(drop));
+    assert!(std::panic::catch_unwind(invokes).is_err());
+    gate.open();
+    assert_eq!(finish(&pool).cancelled, 2);
+}
+
+// Any.
+
+#[test]
+fn any_is_the_first_success_and_the_others_are_interrupted() {
+    for jobs in 1..=6 {
+        for threads in 1..=6 {
+            let pool = ThreadPoolExecutor::fixed(threads).unwrap();
+            let (started, interrupted) = (Counter::new(), Counter::new());
+            let calls = (0..jobs).map(|n| {
+                let (started, interrupted) = (started.clone(), interrupted.clone());
+                move || {
+                    started.add();
+                    if n == 0 {
+                        return Ok(n);
+                    }
+                    match interrupt::sleep(LONG) {
+                        Ok(()) => Ok(n),
+                        Err(error) => {
+                            interrupted.add();
+                            Err(error)
+                        }
+                    }
+                }
+            });
+            assert_eq!(pool.invoke_any(calls).unwrap(), 0);
+            finish(&pool);
+            assert_eq!(started.get(), interrupted.get() + 1, "who started was told to stop");
+        }
+    }
+}
+
+#[test]
+fn none_of_any_is_started_after_it_has_returned() {
+    let pool = single();
+    let ran = Counter::new();
+    let jobs = (0..100).map(|n| {
+        let ran = ran.clone();
+        move || {
+            ran.add();
+            if n < 3 { Err("not yet") } else { Ok(n) }
+        }
+    });
+    assert_eq!(pool.invoke_any(jobs).unwrap(), 3);
+    let after = ran.get();
+    assert!(pool.submit(|| ()).unwrap().join().is_ok());
+    let stats = finish(&pool);
+    // One that had started at that moment may have counted late.
+    assert!(ran.get() <= after + 1);
+    assert_eq!(ran.get() as u64, stats.completed - 1, "the others were cancelled, or never came");
+}
+
+#[test]
+fn any_passes_over_failures_and_tells_the_last() {
+    let pool = single();
+    let jobs = [boxed(|| Err("first")), boxed(|| panic!("second")), boxed(|| Ok(3))];
+    assert_eq!(pool.invoke_any(jobs).unwrap(), 3);
+    let jobs = [boxed(|| Err::<(), _>("first")), boxed(|| Err("last"))];
+    match pool.invoke_any(jobs) {
+        Err(InvokeAnyError::Failed("last")) => {}
+        other => panic!("{other:?}"),
+    }
+    let jobs = [boxed(|| Err::<(), _>("first")), boxed(|| panic!("last"))];
+    match pool.invoke_any(jobs) {
+        Err(InvokeAnyError::Ended(error)) => assert_eq!(error.message(), Some("last")),
+        other => panic!("{other:?}"),
+    }
+    finish(&pool);
+}
+
+#[test]
+fn the_failure_of_any_tells_its_cause() {
+    let pool = single();
+    let jobs = [|| "x".parse::<u32>()];
+    let error = pool.invoke_any(jobs).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "every job failed, the last one with: invalid digit found in string"
+    );
+    let cause = std::error::Error::source(&error).unwrap();
+    assert!(cause.is::<std::num::ParseIntError>());
+    finish(&pool);
+}
+
+#[test]
+fn any_of_nothing_is_an_error() {
+    let pool = single();
+    let none: [fn() -> Result<(), ()>; 0] = [];
+    assert!(matches!(pool.invoke_any(none), Err(InvokeAnyError::Empty)));
+    for timeout in [Duration::ZERO, Duration::MAX] {
+        let result = pool.invoke_any_timeout(none, timeout);
+        assert!(matches!(result, Err(InvokeAnyError::Empty)));
+    }
+    finish(&pool);
+}
+
+#[test]
+fn any_has_one_deadline_and_interrupts_who_has_started() {
+    let pool = single();
+    let (started, interrupted) = (Counter::new(), Counter::new());
+    let jobs = (0..3).map(|_| {
+        let (started, interrupted) = (started.clone(), interrupted.clone());
+        move || {
+            started.add();
+            interrupt::sleep(LONG).inspect_err(|_| {
+                interrupted.add();
+            })
+        }
+    });
+    let start = Instant::now();
+    assert!(matches!(pool.invoke_any_timeout(jobs, SHORT), Err(InvokeAnyError::TimedOut)));
+    assert!(start.elapsed() >= SHORT);
+    finish(&pool);
+    assert_eq!(started.get(), interrupted.get());
+}
+
+#[test]
+fn without_time_none_of_any_is_submitted() {
+    let pool = single();
+    let result = pool.invoke_any_timeout([|| Ok::<_, ()>(())], Duration::ZERO);
+    assert!(matches!(result, Err(InvokeAnyError::TimedOut)));
+    assert_eq!(finish(&pool).submitted, 0);
+}
+
+#[test]
+fn any_after_a_shutdown_is_rejected() {
+    let pool = single();
+    pool.shutdown();
+    match pool.invoke_any([|| Ok::<_, ()>(())]) {
+        Err(InvokeAnyError::Rejected(rejected)) => assert!(rejected.is_shutdown()),
+        other => panic!("{other:?}"),
+    }
+    finish(&pool);
+}
+
+#[test]
+fn any_returns_when_the_pool_is_stopped_or_discards() {
+    for stops in [true, false] {
+        let builder = ThreadPoolExecutor::builder().threads(1);
+        let builder = if stops {
+            builder.queue(Queue::Unbounded)
+        } else {
+            builder.queue(Queue::Handoff).rejection_policy(policy::Discard)
+        };
+        let pool = builder.build().unwrap();
+        let gate = Gate::new();
+        block_worker(&pool, &gate);
+        let handle = pool.handle();
+        let jobs = || [boxed(|| Ok::<_, ()>(1)), boxed(|| Ok(2))];
+        let caller = helper(move || handle.invoke_any(jobs()));
+        let kept = if stops {
+            crate::support::eventually("both are queued", || pool.stats().queued == 2);
+            pool.shutdown_now()
+        } else {
+            Vec::new()
+        };
+        match caller.join() {
+            Err(InvokeAnyError::Ended(error)) => assert!(error.is_cancelled()),
+            other => panic!("{other:?}"),
+        }
+        drop(kept);
+        gate.open();
+        finish(&pool);
+    }
+}
+
+#[test]
+fn a_worker_may_invoke_any_on_its_own_pool() {
+    for queue in [Queue::Unbounded, Queue::Bounded(1), Queue::Handoff] {
+        let pool = ThreadPoolExecutor::builder().threads(1).queue(queue).build().unwrap();
+        let own = pool.handle();
+        let outer = pool.submit(move || {
+            let jobs = (0..4).map(|n| {
+                let own = own.clone();
+                move || own.invoke_any([move || if n < 2 { Err(n) } else { Ok(n) }])
+            });
+            own.invoke_any(jobs).unwrap()
+        });
+        assert_eq!(soon(outer.unwrap()), 2, "{queue:?}");
+        finish(&pool);
+    }
+}
+
+#[test]
+fn losers_are_not_waited_for() {
+    let pool = ThreadPoolExecutor::fixed(2).unwrap();
+    let (entered, leave, stop) = stop_point();
+    let jobs = [
+        boxed(move || {
+            stop();
+            Ok::<_, ()>(1)
+        }),
+        boxed(move || {
+            entered.pass();
+            Ok(2)
+        }),
+    ];
+    assert_eq!(pool.invoke_any(jobs).unwrap(), 2);
+    assert_eq!(pool.stats().active, 1, "the other one does not heed its interrupt");
+    leave.open();
+    finish(&pool);
+}
+
+#[test]
+fn results_of_racing_calls_stay_apart() {
+    let pool = Arc::new(ThreadPoolExecutor::fixed(3).unwrap());
+    let callers: Vec<_> = (0..4_usize)
+        .map(|caller| {
+            let pool = Arc::clone(&pool);
+            helper(move || {
+                for round in 0..repeat(100) {
+                    let jobs = (0..5).map(|n| move || (caller, round, n));
+                    let results = values(pool.invoke_all(jobs).unwrap());
+                    assert_eq!(results, Vec::from_iter((0..5).map(|n| (caller, round, n))));
+                }
+            })
+        })
+        .collect();
+    callers.into_iter().for_each(|caller| caller.join());
+    finish(&pool);
+}
