@@ -41,7 +41,7 @@ fn all_results_come_in_the_order_of_the_jobs() {
             n
         }
     });
-    assert_eq!(values(pool.invoke_all(jobs).unwrap()), Vec::from_iter(0..20));
+    assert_eq!(values(pool.invoke_all(jobs).unwrap()), (0..20).collect::<Vec<_>>());
     assert_eq!(open.into_inner(), 20);
     finish(&pool);
 }
@@ -492,11 +492,14 @@ fn results_of_racing_calls_stay_apart() {
                 for round in 0..repeat(100) {
                     let jobs = (0..5).map(|n| move || (caller, round, n));
                     let results = values(pool.invoke_all(jobs).unwrap());
-                    assert_eq!(results, Vec::from_iter((0..5).map(|n| (caller, round, n))));
+                    let expected: Vec<_> = (0..5).map(|n| (caller, round, n)).collect();
+                    assert_eq!(results, expected);
                 }
             })
         })
         .collect();
-    callers.into_iter().for_each(|caller| caller.join());
+    for caller in callers {
+        caller.join();
+    }
     finish(&pool);
 }
