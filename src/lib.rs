@@ -67,6 +67,21 @@
 //! runs it, so that jobs which wait for jobs do not starve a pool. After `join` has returned, the
 //! [statistics](Handle::stats) count the job as ended, and its worker is free for the next one.
 //!
+//! # Several jobs
+//!
+//! [`invoke_all`](Handle::invoke_all) runs jobs and returns their results in order,
+//! [`invoke_any`](Handle::invoke_any) the first success; a [`JoinSet`] gives results out as they
+//! come. [`scope`](Handle::scope) runs jobs that borrow from the caller's stack, and returns when
+//! they have ended. Workers of the pool may call all of these: while they wait they run what they
+//! wait for.
+//!
+//! | | rejected | panics | cancelled, discarded, handed back | the caller is interrupted |
+//! |---|---|---|---|---|
+//! | `invoke_all` | an error with the job; the others are cancelled | in its place of the results | in its place | an error; all are cancelled |
+//! | `invoke_any` | the same | a failure; the last one is told if all fail | a failure | the same |
+//! | [`JoinSet`] | the job comes back; the set is as before | arrives | arrives | the wait ends; the set is as before |
+//! | [`scope`](Handle::scope) | the job comes back | goes on when all have ended | a [`ScopeError`], unless its handle was told | the jobs are interrupted too |
+//!
 //! # Interrupts
 //!
 //! [`interrupt`] asks a job to stop. A long computation calls [`interrupt::is_interrupted`] now and
