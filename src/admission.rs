@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::phase::Phase;
-use crate::settings::{CoreTimeout, Growth, Settings};
+use crate::settings::{CoreTimeout, Growth, Settings, Tenure};
 
 /// What the rules look at.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,15 @@ impl Counts {
         };
         // Where there are more starting workers than jobs, one of them can take this job.
         self.waiting < capacity.saturating_add(self.starting)
+    }
+
+    /// Returns whether an idle worker can take a job. One that runs a single job is its submitter's
+    /// who started it, and is free for another's only if that job has gone elsewhere.
+    fn has_free(&self) -> bool {
+        match self.settings.tenure {
+            Tenure::Lasting => self.idle > 0,
+            Tenure::OneJob => self.idle > 0 && self.idle + self.starting > self.waiting,
+        }
     }
 }
 
@@ -75,7 +84,7 @@ pub(crate) fn admit(counts: &Counts, attempt: Attempt) -> Decision {
     if counts.phase != Phase::Running {
         return Decision::Refused;
     }
-    let has_idle = counts.idle > 0;
+    let has_idle = counts.has_free();
     let may_start = match attempt {
         Attempt::First => true,
         Attempt::Started(times) => times < MOST_STARTS,

@@ -14,7 +14,7 @@ use crate::lifecycle::OnDrop;
 use crate::owner::ThreadPoolExecutor;
 use crate::pool::Pool;
 use crate::rejection::{RejectionPolicy, policy};
-use crate::settings::{CoreTimeout, Growth, Queue, Settings};
+use crate::settings::{CoreTimeout, Growth, Queue, Settings, Tenure};
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::worker::{ThreadMaker, WorkerThread};
 
@@ -47,6 +47,7 @@ pub struct Builder {
     keep_alive: Duration,
     core_timeout: CoreTimeout,
     growth: Growth,
+    tenure: Tenure,
     policy: Box<dyn RejectionPolicy>,
     on_drop: OnDrop,
     name: Option<String>,
@@ -79,6 +80,7 @@ impl Builder {
             on_drop: OnDrop::default(),
             name: None,
             hooks: Hooks::default(),
+            tenure: Tenure::Lasting,
             threads: ThreadMaker { stack_size: None, namer: None, factory: None },
         }
     }
@@ -225,6 +227,12 @@ impl Builder {
         self
     }
 
+    /// Sets how long a worker is one.
+    pub(crate) fn tenure(mut self, tenure: Tenure) -> Self {
+        self.tenure = tenure;
+        self
+    }
+
     /// Builds the pool. No thread is started before the first job.
     ///
     /// # Errors
@@ -242,6 +250,7 @@ impl Builder {
             keep_alive: self.keep_alive,
             core_timeout: self.core_timeout,
             growth: self.growth,
+            tenure: self.tenure,
         };
         settings.validate()?;
         let name = self.name.unwrap_or_else(|| {

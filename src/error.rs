@@ -141,6 +141,8 @@ pub enum BuildError {
         /// The name asked for.
         name: String,
     },
+    /// The `limit` of a [`ThreadPerJob`](crate::ThreadPerJob) is 0.
+    LimitIsZero,
 }
 
 impl BuildError {
@@ -151,6 +153,7 @@ impl BuildError {
             Self::CoreAboveMax { .. } => "core_threads",
             Self::CoreTimeoutWithoutKeepAlive => "keep_alive",
             Self::NameHasNul { .. } => "name",
+            Self::LimitIsZero => "limit",
         }
     }
 }
@@ -168,6 +171,7 @@ impl fmt::Display for BuildError {
             Self::NameHasNul { name } => {
                 write!(f, "name is {name:?}, but must not contain a NUL character")
             }
+            Self::LimitIsZero => f.write_str("limit is 0, but must be at least 1"),
         }
     }
 }

@@ -164,6 +164,7 @@ pub use crate::scope::{Scope, ScopeError, ScopedHandle, ScopedRejected};
 pub use crate::settings::{Growth, Queue};
 pub use crate::stats::PoolStats;
 pub use crate::task::{CancelOutcome, JobState};
+pub use crate::thread_per_job::{ThreadPerJob, ThreadPerJobBuilder};
 pub use crate::worker::WorkerThread;
 
 // In reading order, which follows a job.
@@ -193,6 +194,7 @@ mod lifecycle; // how a pool ends, and waiting for it
 mod phase; // the phases of its life
 mod resize; // changes while it runs
 mod threads; // joining the threads
+mod thread_per_job; // a pool whose threads run one job each
 pub mod interrupt; // asking a job to stop
 mod hooks; // the user's callbacks
 mod stats; // the figures

@@ -13,7 +13,7 @@ use crate::interrupt::{self, Interrupt};
 use crate::job::{Home, Job, Outcome, Pending, Settlement};
 use crate::queue::Shelf;
 use crate::rejection::RejectionPolicy;
-use crate::settings::Settings;
+use crate::settings::{Settings, Tenure};
 use crate::stats::{Ends, PoolStats};
 use crate::sync::{Apart, Arc, Mutex};
 use crate::worker::ThreadMaker;
@@ -189,6 +189,10 @@ impl Home for Pool {
     fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool) {
         let Some((ends, worker)) = self.this_worker() else { return };
         let mut desk = self.desk.lock();
+        // Where each job has a thread of its own, the one for this job is about to start.
+        if desk.settings().tenure == Tenure::OneJob {
+            return;
+        }
         // A worker that has left has had its counts taken over, and counts no more.
         if !(desk.employs(worker.index) && claim()) {
             return;

@@ -23,7 +23,7 @@ impl Pool {
         change(&mut after);
         after.validate()?;
         desk.set(after);
-        outbox.look = desk.is_oversized();
+        outbox.look = desk.calls_workers();
         desk.tell_idle();
         let wakes = desk.note_upheaval();
         let wanted = if desk.phase() < Phase::Stop {

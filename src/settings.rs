@@ -36,6 +36,7 @@ pub(crate) struct Settings {
     pub(crate) keep_alive: Duration,
     pub(crate) core_timeout: CoreTimeout,
     pub(crate) growth: Growth,
+    pub(crate) tenure: Tenure,
 }
 
 /// Whether idle core workers leave too.
@@ -43,6 +44,15 @@ pub(crate) struct Settings {
 pub(crate) enum CoreTimeout {
     Allowed,
     Never,
+}
+
+/// How long a worker is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tenure {
+    /// Until it is one too many.
+    Lasting,
+    /// For one job, which no other thread runs.
+    OneJob,
 }
 
 impl CoreTimeout {

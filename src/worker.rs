@@ -20,6 +20,7 @@ use crate::interrupt;
 use crate::job::{Job, Settlement, catch, discard_payload};
 use crate::pool::Pool;
 use crate::queue::{Outbox, Popped};
+use crate::settings::Tenure;
 use crate::stats::Ends;
 use crate::sync::{Arc, AtomicBool, MutexGuard, Ordering, thread};
 use crate::wait::{Deadline, spin_until};
@@ -302,18 +303,19 @@ impl Shift<'_> {
         if arrival == Arrival::New {
             desk.recruit_arrived();
         }
-        if desk.is_oversized() {
+        let has_served = arrival == Arrival::Known && desk.settings().tenure == Tenure::OneJob;
+        if has_served || desk.is_oversized() {
             let wakes = desk.retire(self.worker.index);
             if let Some(owed) = owed {
                 owed.publish();
             }
-            outbox.look = desk.is_oversized();
+            outbox.look = desk.calls_workers();
             drop(desk);
             drop(outbox);
             wakes.wake();
             return Next::Rest(Rest::Leave);
         }
-        outbox.look = false;
+        outbox.look = desk.calls_workers();
         if let Some(job) = desk.next_job(&mut outbox, &mut dead) {
             if outbox.room_wanted {
                 give_room(outbox, desk);

@@ -22,7 +22,8 @@ const KEEP_ALIVE: Duration = Duration::from_millis(20);
 
 fn settings(core: usize, max: usize, capacity: Option<usize>, growth: Growth) -> Settings {
     let core_timeout = CoreTimeout::Never;
-    Settings { core, max, capacity, keep_alive: KEEP_ALIVE, core_timeout, growth }
+    let tenure = Tenure::Lasting;
+    Settings { core, max, capacity, keep_alive: KEEP_ALIVE, core_timeout, growth, tenure }
 }
 
 /// Core and maximum sizes that a pool can be built with.
@@ -171,6 +172,27 @@ fn a_job_goes_to_an_idle_worker_if_there_is_one() {
         let goes = matches!(decision, Decision::HandOff | Decision::HandOffAndStart);
         assert_eq!(goes, counts.idle > 0, "{decision:?} {counts:?} {attempt:?}");
     });
+}
+
+#[test]
+fn a_worker_for_one_job_is_given_to_another_only_if_its_own_went_elsewhere() {
+    for max in 1..=3 {
+        let lasting = settings(0, max, Some(0), Growth::QueueFirst);
+        let settings = Settings { tenure: Tenure::OneJob, ..lasting };
+        each_count(settings, Phase::Running, |counts| {
+            let decision = admit(counts, Attempt::First);
+            // Those that have not had their job, and the jobs that they were started for.
+            let is_spare = counts.idle + counts.starting > counts.waiting;
+            let takes = matches!(decision, Decision::HandOff | Decision::Enqueue);
+            assert_eq!(takes, is_spare && counts.workers > 0, "{counts:?}");
+            if decision == Decision::Enqueue {
+                assert_eq!(
+                    counts.idle, 0,
+                    "somebody idle means that nothing is queued: {counts:?}"
+                );
+            }
+        });
+    }
 }
 
 #[test]
@@ -420,7 +442,9 @@ fn each_question(mut check: impl FnMut(&Question)) {
             for core_timeout in [CoreTimeout::Never, CoreTimeout::Allowed] {
                 let growth = Growth::QueueFirst;
                 let capacity = Some(1);
-                let settings = Settings { core, max, capacity, keep_alive, core_timeout, growth };
+                let tenure = Tenure::Lasting;
+                let settings =
+                    Settings { core, max, capacity, keep_alive, core_timeout, growth, tenure };
                 for phase in PHASES {
                     each_count(settings, phase, |counts| {
                         for (bringing, idle_for) in

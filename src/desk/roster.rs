@@ -7,6 +7,7 @@ use crossbeam_channel::Sender;
 use super::Desk;
 use crate::admission::{self, Rest};
 use crate::job::Job;
+use crate::settings::Tenure;
 use crate::stats::Ends;
 use crate::sync::Arc;
 use crate::wait::Wakes;
@@ -115,6 +116,11 @@ impl Desk {
 
     pub(crate) fn is_oversized(&self) -> bool {
         self.workers.len() > self.settings.max
+    }
+
+    /// Returns whether a worker has to look here before it takes a job: it may have to leave.
+    pub(crate) fn calls_workers(&self) -> bool {
+        self.is_oversized() || self.settings.tenure == Tenure::OneJob
     }
 
     /// A worker that found no job goes on the idle stack, or leaves.
