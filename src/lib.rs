@@ -138,6 +138,18 @@
 //! pending jobs are dropped. On one of the pool's own workers it never waits. Locals are dropped in
 //! the reverse order of their declaration, so declare the pool after what its jobs use.
 //!
+//! # Other executors
+//!
+//! All that runs jobs is an [`Executor`], so a library can take a `&dyn Executor` and leave the choice
+//! to its caller. Each keeps the promises above that concern jobs and their handles.
+//!
+//! | executor | runs a job |
+//! |---|---|
+//! | [`ThreadPoolExecutor`], [`Handle`] | on a worker of the pool |
+//! | [`ThreadPerJob`] | on a new thread with a name; at most so many at a time, if there is a limit |
+//! | [`DirectExecutor`] | on the submitter, before `execute` returns |
+//! | [`ManualExecutor`] | on whoever tells it to run the next one: for tests |
+//!
 //! # How it works
 //!
 //! All that decides, who is admitted, who is idle, who leaves, happens under one lock, the front
@@ -147,8 +159,9 @@
 //! that both buffers are empty, so there is nothing to re-check and no wake-up to lose.
 
 pub use crate::builder::Builder;
+pub use crate::direct::DirectExecutor;
 pub use crate::error::{AwaitError, BuildError, JoinError, Never};
-pub use crate::executor::Executor;
+pub use crate::executor::{Executor, ExecutorExt};
 pub use crate::handle::Handle;
 pub use crate::hooks::Worker;
 pub use crate::invoke::{InvokeAllError, InvokeAnyError};
@@ -157,6 +170,7 @@ pub use crate::job_handle::JobHandle;
 pub use crate::join_set::JoinSet;
 pub use crate::lifecycle::OnDrop;
 pub use crate::members::{JobId, Joined};
+pub use crate::manual::ManualExecutor;
 pub use crate::owner::ThreadPoolExecutor;
 pub use crate::phase::Phase;
 pub use crate::rejection::{RejectReason, Rejected, RejectionPolicy, Saturation, policy};
@@ -195,6 +209,9 @@ mod phase; // the phases of its life
 mod resize; // changes while it runs
 mod threads; // joining the threads
 mod thread_per_job; // a pool whose threads run one job each
+mod direct; // an executor that runs jobs on the caller
+mod manual; // one that runs them when told
+mod local; // what these two share
 pub mod interrupt; // asking a job to stop
 mod hooks; // the user's callbacks
 mod stats; // the figures

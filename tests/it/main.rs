@@ -16,6 +16,9 @@ mod invoke; // several jobs in one call
 mod interrupt; // asking jobs to stop
 mod panics; // of every piece of the user's code
 mod hooks; // when they run
+mod executors; // what holds for every executor
+mod direct; // jobs run by their submitter
+mod manual; // jobs run when told
 mod thread_per_job; // jobs on a thread each
 mod stats; // the figures
 mod resources; // allocations, idle CPU, threads and memory left behind

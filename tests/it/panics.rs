@@ -26,7 +26,7 @@ struct Errors(Mutex<Vec<String>>);
 static ERRORS: Errors = Errors(Mutex::new(Vec::new()));
 
 /// What a line must have in it to be kept.
-const MARK: &str = "captured";
+pub(crate) const MARK: &str = "captured";
 
 impl log::Log for Errors {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
@@ -43,8 +43,16 @@ impl log::Log for Errors {
     fn flush(&self) {}
 }
 
-fn errors_with(text: &str) -> usize {
+pub(crate) fn errors_with(text: &str) -> usize {
     ERRORS.0.lock().iter().filter(|line| line.contains(text)).count()
+}
+
+pub(crate) fn keep_errors() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        log::set_logger(&ERRORS).expect("this module installs the only logger");
+        log::set_max_level(log::LevelFilter::Error);
+    });
 }
 
 /// Counts what a pool reports, to its `on_panic` hook and to the log.
@@ -56,11 +64,7 @@ struct Reports {
 impl Reports {
     /// `name` is this test's alone.
     fn new(name: &str) -> Self {
-        static INSTALLED: Once = Once::new();
-        INSTALLED.call_once(|| {
-            log::set_logger(&ERRORS).expect("this module installs the only logger");
-            log::set_max_level(log::LevelFilter::Error);
-        });
+        keep_errors();
         Self { name: format!("{MARK}-{name}"), payloads: Arc::default() }
     }
 
