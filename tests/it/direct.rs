@@ -111,7 +111,9 @@ fn threads_run_their_own_jobs_at_the_same_time() {
             })
         })
         .collect();
-    threads.into_iter().for_each(|thread| thread.join());
+    for thread in threads {
+        thread.join();
+    }
 }
 
 #[test]

@@ -146,7 +146,9 @@ fn every_accepted_job_runs_exactly_once() {
                 })
             })
             .collect();
-        submitters.into_iter().for_each(|submitter| submitter.join());
+        for submitter in submitters {
+            submitter.join();
+        }
         (subject.settle)();
         let once = runs.iter().all(|runs| runs.load(Ordering::SeqCst) == 1);
         assert!(once, "{}: {runs:?}", subject.name);

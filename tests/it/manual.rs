@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use workcrew::interrupt::{self, Interrupted};
+use workcrew::interrupt::{self, Interrupt, Interrupted};
 use workcrew::{CancelOutcome, Executor, ExecutorExt, Job, JobState, ManualExecutor, RejectReason};
 
 use crate::panics::{MARK, errors_with, keep_errors};
-use crate::support::{Counter, assert_cancelled, helper, repeat, soon, stop_point};
+use crate::support::{Counter, SHORT, assert_cancelled, helper, repeat, soon, stop_point};
 
 type Trace = Arc<Mutex<Vec<u32>>>;
 
@@ -107,8 +107,7 @@ fn program() -> Vec<u32> {
         manual.execute(job).expect("accepted");
     }
     manual.run_until_idle();
-    let trace = trace.lock().clone();
-    trace
+    std::mem::take(&mut *trace.lock())
 }
 
 #[test]
@@ -168,7 +167,27 @@ fn shutdown_now_returns_the_pending_jobs_in_order() {
     assert_eq!(other.run_until_idle(), 2);
     assert_eq!(*trace.lock(), [0, 2]);
     let cancelled = handles.into_iter().enumerate().filter(|(n, _)| [1, 3, 4].contains(n));
-    cancelled.for_each(|(_, handle)| assert_cancelled(handle));
+    for (_, handle) in cancelled {
+        assert_cancelled(handle);
+    }
+}
+
+#[test]
+fn a_job_that_came_back_is_not_run_by_one_that_joins_it() {
+    let manual = ManualExecutor::new();
+    let inner = manual.clone();
+    let job = move || {
+        // Who is interrupted runs nothing in a join; this takes the place of that interrupt.
+        let _entered = Interrupt::new().enter();
+        let handle = inner.submit(|| ()).expect("accepted");
+        let back = inner.shutdown_now();
+        let handle = handle.join_timeout(SHORT).expect_err("out of time");
+        drop(back);
+        handle.state()
+    };
+    let outer = manual.submit(job).expect("accepted");
+    assert!(manual.run_next());
+    assert_eq!(soon(outer), JobState::Cancelled);
 }
 
 #[test]
@@ -204,15 +223,17 @@ fn shutdown_now_interrupts_the_jobs_that_run() {
     assert!(interrupt::current().is_none(), "this thread is as it was");
 }
 
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic_any(format!("{MARK}-manual-bomb"));
+    }
+}
+
 #[test]
 fn dropping_the_last_clone_drops_the_pending_jobs() {
     keep_errors();
-    struct Bomb;
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            panic_any(format!("{MARK}-manual-bomb"));
-        }
-    }
     let manual = ManualExecutor::new();
     let (bomb, clone) = (Bomb, manual.clone());
     manual.execute(move || drop(bomb)).expect("accepted");

@@ -50,7 +50,9 @@ fn runs_each_on_its_own_thread(threads: ThreadPerJob, name: &str, jobs: usize) {
             })
         })
         .collect();
-    submitters.into_iter().for_each(|submitter| submitter.join());
+    for submitter in submitters {
+        submitter.join();
+    }
     threads.wait_idle(LONG).expect("it becomes idle");
     let stats = threads.stats();
     assert_conserved(&stats);
