@@ -7,6 +7,7 @@ use crate::error::AwaitError;
 use crate::executor::Executor;
 use crate::job::Job;
 use crate::job_handle::JobHandle;
+use crate::map::Map;
 use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::rejection::Rejected;
@@ -101,6 +102,36 @@ impl Handle {
     /// Only if the rejection policy does.
     pub fn execute_job(&self, job: Job) -> Result<(), Rejected> {
         self.pool.execute(job)
+    }
+
+    /// Calls `f` on each of many items, on the pool, and yields the results in the order of the items.
+    ///
+    /// Lazy: no item is taken before the first `next`, and never more than the
+    /// [look-ahead](Map::look_ahead) are on their way, so the items may be endless. For small items
+    /// [`chunks`](Map::chunks) puts several into one job. [`Map`] says what panics, interrupts,
+    /// rejection and shutdown do.
+    ///
+    /// Meant for items that wait or take their time: files, requests, documents. To split work on
+    /// slices over the processors, rayon's parallel iterators do better.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workcrew::ThreadPoolExecutor;
+    ///
+    /// let pool = ThreadPoolExecutor::fixed(2)?;
+    /// let squares: Vec<u64> = pool.map(0..5, |n: u64| n * n).collect::<Result<_, _>>()?;
+    /// assert_eq!(squares, [0, 1, 4, 9, 16]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn map<I, F, T>(&self, items: I, f: F) -> Map<I::IntoIter, F, T>
+    where
+        I: IntoIterator,
+        I::Item: Send + 'static,
+        F: Fn(I::Item) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        Map::new(&self.pool, items.into_iter(), f)
     }
 
     /// Begins an orderly end: no job is accepted from the moment this returns, and every job that

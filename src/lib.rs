@@ -81,6 +81,24 @@
 //! | `invoke_any` | the same | a failure; the last one is told if all fail | a failure | the same |
 //! | [`JoinSet`] | the job comes back; the set is as before | arrives | arrives | the wait ends; the set is as before |
 //! | [`scope`](Handle::scope) | the job comes back | goes on when all have ended | a [`ScopeError`], unless its handle was told | the jobs are interrupted too |
+//! # Many items
+//!
+//! [`map`](Handle::map) calls a function on each item of an iterator, on the pool, and is itself an
+//! iterator over the results, in the order of the items. It takes items only as results are asked
+//! for, never more than its [look-ahead](Map::look_ahead), and can put several small ones into a job
+//! by [`chunks`](Map::chunks). A panic is the result of its item alone; dropping the [`Map`] cancels
+//! what is on its way. For data-parallel work on slices rayon is better: it splits the work where
+//! processors come free, which a pool with a queue does not.
+//!
+//! ```
+//! use workcrew::ThreadPoolExecutor;
+//!
+//! let pool = ThreadPoolExecutor::fixed(4)?;
+//! let lines = ["to be", "or not to be"];
+//! let words = pool.map(lines, |line| line.split(' ').count());
+//! assert_eq!(words.collect::<Result<Vec<_>, _>>()?, [2, 4]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # Interrupts
 //!
@@ -171,6 +189,7 @@ pub use crate::join_set::JoinSet;
 pub use crate::lifecycle::OnDrop;
 pub use crate::members::{JobId, Joined};
 pub use crate::manual::ManualExecutor;
+pub use crate::map::Map;
 pub use crate::owner::ThreadPoolExecutor;
 pub use crate::phase::Phase;
 pub use crate::rejection::{RejectReason, Rejected, RejectionPolicy, Saturation, policy};
@@ -203,6 +222,7 @@ mod join_set; // taking results as they come
 mod invoke; // several jobs in one call
 mod scope; // jobs that borrow from their submitter
 mod several; // the calls that lead there
+mod map; // a function called on many items, results in order
 mod rejection; // what happens to a job that is not taken
 mod lifecycle; // how a pool ends, and waiting for it
 mod phase; // the phases of its life

@@ -11,6 +11,7 @@ use crate::handle::Handle;
 use crate::job::Job;
 use crate::job_handle::JobHandle;
 use crate::lifecycle::OnDrop;
+use crate::map::Map;
 use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::rejection::Rejected;
@@ -159,6 +160,18 @@ impl ThreadPoolExecutor {
     /// Only if the rejection policy does.
     pub fn execute_job(&self, job: Job) -> Result<(), Rejected> {
         self.handle.execute_job(job)
+    }
+
+    /// Calls `f` on each of many items, on the pool, and yields the results in the order of the items.
+    /// See [`Handle::map`].
+    pub fn map<I, F, T>(&self, items: I, f: F) -> Map<I::IntoIter, F, T>
+    where
+        I: IntoIterator,
+        I::Item: Send + 'static,
+        F: Fn(I::Item) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.handle.map(items, f)
     }
 
     /// Begins an orderly end. See [`Handle::shutdown`].

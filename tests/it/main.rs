@@ -14,6 +14,7 @@ mod handles; // results, cancelling, joining from a worker
 mod join_set; // results as they come
 mod invoke; // several jobs in one call
 mod interrupt; // asking jobs to stop
+mod map; // a function called on many items
 mod panics; // of every piece of the user's code
 mod hooks; // when they run
 mod executors; // what holds for every executor

@@ -1,0 +1,261 @@
+//! Owns `map`: how many items are on their way, in what order their results leave, and what becomes
+//! of them when the pool is full, ends, or nobody wants them any more.
+//!
+//! INVARIANT: `outstanding` counts the items of `ready` and `chunks`: taken for a job, and not yet
+//! yielded. It never exceeds the look-ahead. `waiting` is the job of the last of the chunks.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::iter::FusedIterator;
+
+use crate::error::JoinError;
+use crate::interrupt;
+use crate::job::Job;
+use crate::pool::Pool;
+use crate::rejection::RejectReason;
+use crate::sync::{Arc, thread};
+
+use self::chunk::{Chunk, Function, Items, Results};
+
+mod chunk; // the items and the results of one job
+
+/// The results of a function called on many items, as jobs of a pool, in the order of the items.
+///
+/// Made by [`Handle::map`](crate::Handle::map). Lazy: nothing is taken from the items, or submitted,
+/// before the first [`next`](Iterator::next), and each `next` takes as many as the
+/// [look-ahead](Self::look_ahead) allows. Every item that was taken yields one result:
+///
+/// - what the function returned, or [`JoinError::Panicked`] if it panicked, which concerns no other
+///   item;
+/// - [`JoinError::Cancelled`] if the function was not called on it, because
+///   [`shutdown_now`](crate::Handle::shutdown_now) came first, or another submitter's
+///   [`DiscardOldest`](crate::policy::DiscardOldest) displaced its job, or the pool was shut down.
+///   When the pool does not accept a job because it is shut down, no more items are taken: those
+///   accepted before are yielded first, then that job's items as `Cancelled`, then it ends.
+///
+/// The rejection policy is never asked. A job for which there is no room, or no thread, waits here;
+/// if it is still not accepted when its result is the next, the thread that calls `next` runs it,
+/// under the pool's hooks and counts. Called from a worker of the same pool, of whatever size, `next`
+/// runs the job that it waits for, so it cannot starve the pool.
+///
+/// If the job that calls `next` is interrupted, no more items are taken. What has ended is still
+/// yielded; where `next` would have to wait it cancels all that is on its way, yields
+/// [`JoinError::Interrupted`] once, and that is the end.
+///
+/// Dropping it cancels all that is on its way: pending jobs are removed, running ones
+/// [interrupted](crate::interrupt), and none is waited for. A panic that has not been yielded, or
+/// that comes from the destructor of an item or a result that nobody gets, is reported by the pool.
+///
+/// A panic of the items' own iterator unwinds into the caller of `next`; no item is lost by it.
+#[must_use = "it is lazy: no item is taken before its first `next`"]
+pub struct Map<I: Iterator, F, T> {
+    pool: Arc<Pool>,
+    function: Arc<Function<F>>,
+    /// None once no more items are to be taken.
+    source: Option<I>,
+    /// Taken for the next chunk; more than none between calls if the source panicked.
+    gathered: Items<I::Item>,
+    chunks: VecDeque<Chunk<T>>,
+    /// The pool has had no room for it.
+    waiting: Option<Job>,
+    /// Of the chunk before the first of `chunks`.
+    ready: Results<T>,
+    outstanding: usize,
+    /// Taken for one chunk at most.
+    chunk: usize,
+    look_ahead: Option<usize>,
+    /// As many chunks are the look-ahead if none is set.
+    default_chunks: usize,
+}
+
+impl<I: Iterator, F, T> Map<I, F, T> {
+    pub(crate) fn new(pool: &Arc<Pool>, source: I, f: F) -> Self {
+        let max = pool.desk.lock().settings().max;
+        let processors = || thread::available_parallelism().map_or(1, usize::from);
+        let threads = if max == usize::MAX { processors() } else { max };
+        Self {
+            function: Function::new(f, Arc::clone(pool)),
+            source: Some(source),
+            gathered: Items::new(Arc::clone(pool)),
+            chunks: VecDeque::new(),
+            waiting: None,
+            ready: Results::new(Arc::clone(pool)),
+            outstanding: 0,
+            chunk: 1,
+            look_ahead: None,
+            default_chunks: threads.saturating_mul(2),
+            pool: Arc::clone(pool),
+        }
+    }
+
+    /// Sets how many items may have been taken and not yet yielded, which bounds the memory that
+    /// they and their results need. 0 is taken as 1.
+    ///
+    /// Unless it is set, it is enough for two jobs per thread that the pool may have; in a pool
+    /// without a limit, per processor.
+    pub fn look_ahead(mut self, items: usize) -> Self {
+        self.look_ahead = Some(items.max(1));
+        self
+    }
+
+    /// Sets how many items a job takes at most, so that calls of a few microseconds are worth a job.
+    /// 0 is taken as 1, which is the default.
+    ///
+    /// The results still come one by one, the first of a job's when the job has ended. A job takes no
+    /// more items than the look-ahead, which should be set to at least two chunks per thread, if at
+    /// all. An interrupted job calls the function on no further item; a job in which at least one
+    /// call panicked counts as panicked.
+    pub fn chunks(mut self, items: usize) -> Self {
+        self.chunk = items.max(1);
+        self
+    }
+
+    /// Takes nothing more, and cancels what is on its way.
+    fn cancel(&mut self) {
+        if let Some(job) = self.waiting.take() {
+            self.pool.drop_contained(job);
+        }
+        // The newest first: a worker that an interrupt sets free shall find none of them.
+        for chunk in self.chunks.iter().rev() {
+            chunk.cancel();
+        }
+        self.chunks.clear();
+    }
+
+    fn allowed(&self) -> usize {
+        self.look_ahead.unwrap_or_else(|| self.default_chunks.saturating_mul(self.chunk))
+    }
+}
+
+impl<I, F, T> Map<I, F, T>
+where
+    I: Iterator,
+    I::Item: Send + 'static,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    /// Submits as many items as the look-ahead and the pool allow.
+    fn fill(&mut self) {
+        if let Some(job) = self.waiting.take() {
+            self.submit(job);
+        }
+        let allowed = self.allowed();
+        let size = self.chunk.min(allowed);
+        while self.waiting.is_none() && self.outstanding <= allowed - size && self.gather(size) {
+            self.outstanding += self.gathered.list.len();
+            let (job, chunk) = Chunk::new(self.gathered.take(), Arc::clone(&self.function));
+            self.chunks.push_back(chunk);
+            self.submit(job);
+        }
+    }
+
+    /// Takes the items of one job; returns whether there are any.
+    fn gather(&mut self, size: usize) -> bool {
+        while self.gathered.list.len() < size {
+            match self.source.as_mut().and_then(Iterator::next) {
+                Some(item) => self.gathered.list.push_back(item),
+                None => {
+                    self.source = None;
+                    break;
+                }
+            }
+        }
+        !self.gathered.list.is_empty()
+    }
+
+    /// Submits the job of the last chunk.
+    fn submit(&mut self, job: Job) {
+        let Err(rejected) = self.pool.admit(job) else { return };
+        match rejected.reason() {
+            RejectReason::Saturated
+            | RejectReason::SpawnFailed
+            | RejectReason::TimedOut
+            | RejectReason::Interrupted => self.waiting = Some(rejected.into_job()),
+            RejectReason::Shutdown => self.refuse(rejected.into_job()),
+        }
+    }
+
+    /// The pool is shut down: the job's chunk is the last.
+    fn refuse(&mut self, job: Job) {
+        self.pool.count_rejected();
+        self.pool.drop_contained(job);
+        self.source = None;
+    }
+
+    /// Waits for the first of the chunks; returns none if this thread's job is interrupted first.
+    fn join(&mut self) -> Option<Results<T>> {
+        let chunk = self.chunks.pop_front()?;
+        let job = if self.chunks.is_empty() { self.waiting.take() } else { None };
+        let Some(job) = job else { return self.wait(chunk) };
+        if interrupt::is_interrupted() {
+            self.pool.drop_contained(job);
+            return None;
+        }
+        chunk.pass_interrupt_on();
+        if let Err(rejected) = self.pool.run_on_caller(job) {
+            self.refuse(rejected.into_job());
+        }
+        self.wait(chunk)
+    }
+
+    fn wait(&mut self, chunk: Chunk<T>) -> Option<Results<T>> {
+        chunk.join().map_err(|chunk| self.chunks.push_front(chunk)).ok()
+    }
+}
+
+impl<I, F, T> Iterator for Map<I, F, T>
+where
+    I: Iterator,
+    I::Item: Send + 'static,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    type Item = Result<T, JoinError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if !interrupt::is_interrupted() {
+            self.fill();
+        }
+        if self.ready.list.is_empty() {
+            let has_ended = self.source.is_none() && self.gathered.list.is_empty();
+            if self.chunks.is_empty() && has_ended {
+                return None;
+            }
+            let Some(results) = self.join() else {
+                self.cancel();
+                self.outstanding = 0;
+                drop(self.gathered.take());
+                self.source = None;
+                return Some(Err(JoinError::Interrupted));
+            };
+            self.ready = results;
+        }
+        self.outstanding -= 1;
+        self.ready.list.pop_front()
+    }
+}
+
+impl<I, F, T> FusedIterator for Map<I, F, T>
+where
+    I: Iterator,
+    I::Item: Send + 'static,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+}
+
+impl<I: Iterator, F, T> Drop for Map<I, F, T> {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+impl<I: Iterator, F, T> fmt::Debug for Map<I, F, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Map")
+            .field("outstanding", &self.outstanding)
+            .field("look_ahead", &self.allowed())
+            .field("chunks", &self.chunk)
+            .finish_non_exhaustive()
+    }
+}
