@@ -152,13 +152,11 @@ where
     /// Takes the items of one job; returns whether there are any.
     fn gather(&mut self, size: usize) -> bool {
         while self.gathered.list.len() < size {
-            match self.source.as_mut().and_then(Iterator::next) {
-                Some(item) => self.gathered.list.push_back(item),
-                None => {
-                    self.source = None;
-                    break;
-                }
-            }
+            let Some(item) = self.source.as_mut().and_then(Iterator::next) else {
+                self.source = None;
+                break;
+            };
+            self.gathered.list.push_back(item);
         }
         !self.gathered.list.is_empty()
     }
