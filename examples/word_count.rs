@@ -24,11 +24,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use workcrew::interrupt::{self, Interrupt, Interrupted};
 use workcrew::{BuildError, JobHandle, Queue, ThreadPoolExecutor, policy};
 
+mod support; // what the examples share
+
 /// Bytes read between two looks at the interrupt.
 const CHUNK: usize = 64 * 1024;
 /// Bounds "a thread per file": without it a big tree runs into the limits of the system.
 const LIVE_THREADS: usize = 256;
-const STOPPED_BY_SIGINT: u8 = 130;
 
 /// Counts lines, words and bytes per file type on a thread pool.
 #[derive(Parser)]
@@ -235,7 +236,6 @@ fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [Stri
 }
 
 /// What Ctrl-C sets off.
-#[derive(Clone)]
 struct Stop {
     /// For the threads that are not the pool's.
     interrupt: Interrupt,
@@ -244,20 +244,15 @@ struct Stop {
 
 impl Stop {
     fn on_ctrl_c(pool: &ThreadPoolExecutor) -> Result<Self, ctrlc::Error> {
-        let stop = Self { interrupt: Interrupt::new(), pending: Arc::default() };
-        let (handler, handle) = (stop.clone(), pool.handle());
-        ctrlc::set_handler(move || {
-            // A read that never returns cannot be interrupted: the second Ctrl-C ends the program.
-            if handler.is_requested() {
-                std::process::exit(STOPPED_BY_SIGINT.into());
-            }
-            handler.interrupt.interrupt();
+        let pending = Arc::new(OnceLock::new());
+        let (drained, handle) = (Arc::clone(&pending), pool.handle());
+        let interrupt = support::on_ctrl_c(move || {
             let jobs = handle.shutdown_now();
             // Dropping the jobs lets their joiner go on, who then reads this number.
-            handler.pending.get_or_init(|| jobs.len());
+            drained.get_or_init(|| jobs.len());
             drop(jobs);
         })?;
-        Ok(stop)
+        Ok(Self { interrupt, pending })
     }
 
     fn is_requested(&self) -> bool {
@@ -469,7 +464,7 @@ fn run(args: &Args) -> io::Result<ExitCode> {
 
     let found_nothing = tally.files.is_empty() && tally.problems.is_empty();
     Ok(if stop.is_requested() {
-        ExitCode::from(STOPPED_BY_SIGINT)
+        support::stopped()
     } else if tally.total.files > 0 || found_nothing {
         ExitCode::SUCCESS
     } else {
@@ -478,14 +473,5 @@ fn run(args: &Args) -> io::Result<ExitCode> {
 }
 
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
-        Ok(code) => code,
-        // The reader of a pipe may leave early, as `head` does.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            // With nowhere left to complain, the exit code has to do.
-            writeln!(io::stderr(), "word_count: {error}").ok();
-            ExitCode::FAILURE
-        }
-    }
+    support::exit_code("word_count", run(&Args::parse()))
 }
