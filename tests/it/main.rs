@@ -23,4 +23,5 @@ mod manual; // jobs run when told
 mod thread_per_job; // jobs on a thread each
 mod stats; // the figures
 mod resources; // allocations, idle CPU, threads and memory left behind
+mod examples; // the example programs, on real files
 mod tidy; // the tree itself
