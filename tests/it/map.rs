@@ -644,6 +644,28 @@ fn dropping_it_cancels_what_is_on_its_way_and_does_not_wait() {
 }
 
 #[test]
+fn a_worker_set_free_by_the_drop_starts_nothing_more() {
+    for _ in 0..repeat(100) {
+        let pool = single();
+        let (running, calls) = (Gate::new(), Counter::new());
+        let (entered, called) = (running.clone(), calls.clone());
+        let mut results = pool.map(0.., move |n| {
+            called.add();
+            if n == 1 {
+                entered.open();
+                interrupt::sleep(LONG).expect_err("interrupted");
+            }
+        });
+        results = results.look_ahead(10);
+        assert!(results.next().expect("the first").is_ok());
+        running.pass();
+        drop(results);
+        assert_eq!(finish(&pool).completed, 2);
+        assert_eq!(calls.get(), 2);
+    }
+}
+
+#[test]
 fn dropping_it_with_a_job_that_found_no_room_counts_no_job() {
     for _ in 0..repeat(20) {
         let pool = small(1, Queue::Handoff);
