@@ -26,7 +26,7 @@ fn small(threads: usize, queue: Queue) -> ThreadPoolExecutor {
     ThreadPoolExecutor::builder().threads(threads).queue(queue).build().expect("a pool")
 }
 
-/// A pool of one thread that counts the panics that nobody receives.
+/// A pool that counts the panics that nobody receives.
 fn listening(threads: usize) -> (ThreadPoolExecutor, Counter) {
     let reported = Counter::new();
     let counter = reported.clone();
@@ -301,6 +301,19 @@ fn destructors_that_panic_are_contained_and_reported() {
 }
 
 #[test]
+fn a_function_whose_destructor_panics_does_not_unwind_into_the_drop() {
+    let (pool, reported) = listening(1);
+    let bomb = Bomb(Counter::new());
+    let results = pool.map(0..1, move |n| {
+        let _captured = &bomb;
+        n
+    });
+    drop(results);
+    finish(&pool);
+    assert_eq!(reported.get(), 1);
+}
+
+#[test]
 fn a_hook_that_panics_ends_the_job_and_tells_its_first_item() {
     let pool = ThreadPoolExecutor::builder()
         .threads(1)
@@ -523,6 +536,48 @@ fn a_job_that_found_no_room_is_tried_again() {
     assert_eq!(told(results.next()), "1 false");
     drop(results);
     assert_eq!(finish(&pool).caller_ran, 1);
+}
+
+/// A pool whose one free worker runs the first item until the second has been taken, which finds no
+/// room then: the results, the pool, and the gate that frees the other worker.
+fn with_a_job_that_waits()
+-> (impl Iterator<Item = Result<usize, JoinError>>, ThreadPoolExecutor, Gate) {
+    let pool = small(2, Queue::Handoff);
+    let gate = Gate::new();
+    block_worker(&pool, &gate);
+    let (numbers, taken) = counted(2);
+    let results = pool.map(numbers, move |n| {
+        taken.reach(2);
+        n
+    });
+    (results, pool, gate)
+}
+
+#[test]
+fn a_waiting_job_is_taken_by_the_worker_that_comes_free() {
+    for _ in 0..repeat(20) {
+        let (results, pool, gate) = with_a_job_that_waits();
+        assert_eq!(all(results), ["0", "1"]);
+        gate.open();
+        assert_eq!(finish(&pool).caller_ran, 0);
+    }
+}
+
+#[test]
+fn an_interrupted_consumer_does_not_run_the_waiting_job() {
+    for _ in 0..repeat(20) {
+        let (mut results, pool, gate) = with_a_job_that_waits();
+        let consumer = Interrupt::new();
+        let interruptible = consumer.enter();
+        assert_eq!(told(results.next()), "0");
+        consumer.interrupt();
+        // Or there was room for it just in time.
+        let rest = all(results);
+        assert!(rest == ["interrupted"] || rest == ["1"], "{rest:?}");
+        drop(interruptible);
+        gate.open();
+        assert_eq!(finish(&pool).caller_ran, 0);
+    }
 }
 
 #[test]
