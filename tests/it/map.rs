@@ -197,8 +197,13 @@ fn an_endless_iterator_is_fine() {
 
 #[test]
 fn ten_thousand_items_pass_through_small_pools() {
-    let queues = [Queue::Handoff, Queue::Bounded(1), Queue::Bounded(3), Queue::Unbounded];
-    for (threads, queue) in [1, 2].into_iter().flat_map(|n| queues.map(|queue| (n, queue))) {
+    for (threads, queue) in [
+        (1, Queue::Handoff),
+        (1, Queue::Bounded(1)),
+        (2, Queue::Handoff),
+        (2, Queue::Bounded(3)),
+        (2, Queue::Unbounded),
+    ] {
         for (chunk, jobs) in [(1, 10_000), (64, 157)] {
             let pool = small(threads, queue);
             let results = pool.map(0..10_000_usize, |n| n + 1).chunks(chunk);
