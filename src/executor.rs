@@ -1,9 +1,14 @@
 //! Owns what all executors have in common.
 
+use std::time::Duration;
+
+use crate::error::JoinError;
+use crate::invoke::{self, InvokeAllError, InvokeAnyError};
 use crate::job::Job;
 use crate::job_handle::JobHandle;
 use crate::rejection::Rejected;
 use crate::sync::Arc;
+use crate::wait::Deadline;
 
 /// Something that runs jobs. Object safe: a library can take a `&dyn Executor` and leave the choice
 /// of threads to its caller.
@@ -60,6 +65,75 @@ pub trait ExecutorExt: Executor {
         let (job, handle) = Job::with_handle(f);
         self.execute_job(job)?;
         Ok(handle)
+    }
+
+    /// Runs all jobs and returns their results in order. See
+    /// [`Handle::invoke_all`](crate::Handle::invoke_all).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Handle::invoke_all`](crate::Handle::invoke_all).
+    fn invoke_all<F, T>(
+        &self,
+        jobs: impl IntoIterator<Item = F>,
+    ) -> Result<Vec<Result<T, JoinError>>, InvokeAllError>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        invoke::all(jobs, Deadline::NEVER, |job| self.execute_job(job))
+    }
+
+    /// Runs all jobs within a time limit. See
+    /// [`Handle::invoke_all_timeout`](crate::Handle::invoke_all_timeout).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Handle::invoke_all_timeout`](crate::Handle::invoke_all_timeout).
+    fn invoke_all_timeout<F, T>(
+        &self,
+        jobs: impl IntoIterator<Item = F>,
+        timeout: Duration,
+    ) -> Result<Vec<Result<T, JoinError>>, InvokeAllError>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        invoke::all(jobs, Deadline::after(timeout), |job| self.execute_job(job))
+    }
+
+    /// Returns the first success of several jobs. See
+    /// [`Handle::invoke_any`](crate::Handle::invoke_any).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Handle::invoke_any`](crate::Handle::invoke_any).
+    fn invoke_any<F, T, E>(&self, jobs: impl IntoIterator<Item = F>) -> Result<T, InvokeAnyError<E>>
+    where
+        F: FnOnce() -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        invoke::any(jobs, Deadline::NEVER, |job| self.execute_job(job))
+    }
+
+    /// Returns the first success within a time limit. See
+    /// [`Handle::invoke_any_timeout`](crate::Handle::invoke_any_timeout).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Handle::invoke_any_timeout`](crate::Handle::invoke_any_timeout).
+    fn invoke_any_timeout<F, T, E>(
+        &self,
+        jobs: impl IntoIterator<Item = F>,
+        timeout: Duration,
+    ) -> Result<T, InvokeAnyError<E>>
+    where
+        F: FnOnce() -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        invoke::any(jobs, Deadline::after(timeout), |job| self.execute_job(job))
     }
 }
 

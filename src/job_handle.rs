@@ -154,6 +154,27 @@ impl<T> JobHandle<T> {
         Arc::clone(&self.task)
     }
 
+    /// Waits for the job to end, but not while whoever it was handed back to keeps it: then it is
+    /// cancelled. An error if the job that calls this is interrupted.
+    pub(crate) fn join_or_revoke(&self) -> Result<Result<T, JoinError>, AwaitError> {
+        loop {
+            self.help();
+            let ended = park_until(Deadline::NEVER, Heed::Interrupts, || {
+                let mut cell = self.task.cell().lock();
+                let result = cell.take();
+                if result.is_none() && !cell.is_back {
+                    cell.waiter = Some(thread::current());
+                    return None;
+                }
+                Some(result)
+            })?;
+            match ended {
+                Some(result) => return Ok(result),
+                None => Arc::clone(&self.task).revoke(),
+            }
+        }
+    }
+
     fn wait(&self, deadline: Deadline) -> Result<Result<T, JoinError>, AwaitError> {
         let ended = || self.task.cell().lock().take();
         if let Some(result) = ended() {

@@ -95,6 +95,7 @@ where
         let cell = Cell {
             stage: Stage::Pending,
             home: None,
+            is_back: false,
             waiter: None,
             done: None,
             watch,
@@ -166,6 +167,7 @@ where
         let is_pending = matches!(cell.stage, Stage::Pending);
         if is_pending {
             cell.home = Some(home);
+            cell.is_back = false;
         }
         is_pending
     }
@@ -175,6 +177,7 @@ where
         let is_pending = matches!(cell.stage, Stage::Pending);
         if is_pending {
             cell.stage = Stage::Running;
+            cell.is_back = false;
         }
         is_pending
     }
@@ -184,6 +187,7 @@ where
         let is_pending = matches!(cell.stage, Stage::Pending);
         // The pool goes on living: whoever takes the job back holds it.
         cell.home = None;
+        cell.is_back = is_pending;
         is_pending
     }
 
@@ -218,7 +222,13 @@ where
     }
 
     fn handed_back(&self) {
-        let watcher = self.cell.lock().watch.as_ref().map(Watch::watcher);
+        let cell = self.cell.lock();
+        let watcher = cell.watch.as_ref().map(Watch::watcher);
+        let waiter = cell.waiter.clone();
+        drop(cell);
+        if let Some(waiter) = waiter {
+            waiter.unpark();
+        }
         if let Some((watcher, key)) = watcher {
             watcher.handed_back(key);
         }

@@ -9,7 +9,6 @@
 
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
-use std::time::Duration;
 
 use crate::error::JoinError;
 use crate::interrupt::{self, Interrupt};
@@ -169,18 +168,15 @@ impl<T> Chunk<T> {
 
     /// Waits for the chunk's job; returns the chunk if this thread's job is interrupted first.
     pub(super) fn join(self) -> Result<Results<T>, Self> {
-        let Self { handle, progress } = self;
-        let ended = match handle.join_timeout(Duration::MAX) {
-            Ok(ended) => ended,
-            Err(handle) => return Err(Self { handle, progress }),
-        };
-        let mut progress = progress.lock();
+        let Ok(ended) = self.handle.join_or_revoke() else { return Err(self) };
+        let mut progress = self.progress.lock();
         let pool = Arc::clone(&progress.results.pool);
         let mut results = std::mem::replace(&mut progress.results, Results::new(pool));
         if let (Err(error), Some(place)) = (ended, results.list.get_mut(progress.panicked)) {
             // A job that was dropped unrun, or whose hook panicked, has left its place as it was.
             *place = Err(error);
         }
+        drop(progress);
         Ok(results)
     }
 

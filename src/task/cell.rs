@@ -12,6 +12,8 @@ pub(crate) struct Cell<T> {
     pub(super) stage: Stage<T>,
     /// The pool that has the job, in its queue or on one of its workers.
     pub(super) home: Option<Arc<dyn Home>>,
+    /// Its pool has given the job back, and none has taken it since.
+    pub(crate) is_back: bool,
     /// The thread that waits in a join.
     pub(crate) waiter: Option<Thread>,
     /// Kept to be dropped when the job settles.

@@ -142,3 +142,32 @@ fn ctrl_c_ends_parallel_hash_cleanly() {
     assert!(lines.next().is_none(), "what comes after a file that never ends is not printed");
     assert_eq!(program.wait().expect("it ends").code(), Some(130));
 }
+
+/// What `first_mirror` prints, by line, and whether it says that it succeeded.
+fn first_mirror(arguments: &[&str]) -> (Vec<String>, bool) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = example("first_mirror", folder.path()).args(arguments).output().expect("it runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    (text.lines().map(str::to_owned).collect(), output.status.success())
+}
+
+#[test]
+fn first_mirror_takes_the_first_and_interrupts_the_others() {
+    // The slow ones would take minutes: that this ends shows that they were interrupted.
+    let slow = ["--latency", "600000"];
+    let arguments = [&slow[..], &["--latency", "1", "--dead", "2"], &slow].concat();
+    let (lines, has_succeeded) = first_mirror(&arguments);
+    assert!(has_succeeded, "{lines:?}");
+    assert_eq!(lines[0], "mirror 2 of 5 delivered 1048576 bytes");
+    assert!(lines[1].ends_with(", interrupted 2"), "{lines:?}");
+}
+
+#[test]
+fn first_mirror_says_when_none_delivers() {
+    let (lines, has_succeeded) = first_mirror(&["--latency", "600000", "--timeout", "200"]);
+    assert!(!has_succeeded);
+    assert_eq!(lines, ["no mirror delivered within 200 ms", "asked 1, failed 0, interrupted 1"]);
+    let (lines, has_succeeded) = first_mirror(&["--mirror", "127.0.0.1:1"]);
+    assert!(!has_succeeded && lines[0].contains("every job failed"), "{lines:?}");
+    assert_eq!(lines[1], "asked 1, failed 1, interrupted 0");
+}

@@ -5,10 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use workcrew::interrupt::{self, Interrupt};
-use workcrew::{InvokeAllError, InvokeAnyError, JoinError, Queue, ThreadPoolExecutor, policy};
+use workcrew::{
+    DirectExecutor, Executor, ExecutorExt, InvokeAllError, InvokeAnyError, JoinError, Queue,
+    ThreadPerJob, ThreadPoolExecutor, policy,
+};
 
 use crate::support::{
-    Counter, Gate, LONG, SHORT, block_worker, finish, helper, repeat, single, soon, stop_point,
+    Counter, Gate, LONG, SHORT, block_worker, finish, helper, pass_time, repeat, single, soon,
+    stop_point,
 };
 
 type Call<T> = Box<dyn FnOnce() -> T + Send>;
@@ -73,25 +77,74 @@ fn a_panic_takes_one_place_of_all() {
 #[test]
 fn what_is_late_of_all_is_cancelled_and_the_rest_has_its_results() {
     let pool = ThreadPoolExecutor::fixed(2).unwrap();
-    let ended = Gate::new();
-    let over = ended.clone();
+    let (first, third, ended) = (Gate::new(), Gate::new(), Gate::new());
+    let (one, three, over) = (first.clone(), third.clone(), ended.clone());
+    // The time is over no earlier than the two others are.
+    let timeout = Duration::from_secs(2);
     let jobs = [
-        boxed(|| 1),
+        boxed(move || {
+            one.open();
+            1
+        }),
         boxed(move || {
             assert!(interrupt::sleep(LONG).is_err(), "it is interrupted");
             over.open();
             2
         }),
-        boxed(|| 3),
+        boxed(move || {
+            three.open();
+            3
+        }),
     ];
     let start = Instant::now();
-    let results = pool.invoke_all_timeout(jobs, SHORT).unwrap();
-    assert!(start.elapsed() >= SHORT);
+    let results = pool.invoke_all_timeout(jobs, timeout).unwrap();
+    assert!(start.elapsed() >= timeout);
+    first.pass();
+    third.pass();
     assert_eq!(results.len(), 3);
     assert_eq!(results[0].as_ref().unwrap(), &1);
     assert!(results[1].as_ref().unwrap_err().is_cancelled());
     assert_eq!(results[2].as_ref().unwrap(), &3);
     ended.pass();
+    finish(&pool);
+}
+
+#[test]
+fn an_executor_on_the_caller_looks_at_the_time_before_each_job() {
+    let ran = Counter::new();
+    let count = ran.clone();
+    let jobs = [
+        boxed(|| 1),
+        boxed(|| {
+            pass_time(SHORT);
+            2
+        }),
+        boxed(move || {
+            count.add();
+            3
+        }),
+    ];
+    let executor: &dyn Executor = &DirectExecutor::new();
+    let results = executor.invoke_all_timeout(jobs, SHORT).unwrap();
+    assert_eq!(results[0].as_ref().unwrap(), &1);
+    assert_eq!(results[1].as_ref().unwrap(), &2, "it has ended, though late");
+    assert!(results[2].as_ref().unwrap_err().is_cancelled());
+    assert_eq!(ran.get(), 0, "the third is not begun");
+}
+
+#[test]
+fn every_executor_invokes() {
+    let (pool, per_job) = (single(), ThreadPerJob::new());
+    let direct = DirectExecutor::new();
+    let executors: [&dyn Executor; 3] = [&pool.handle(), &per_job.handle(), &direct];
+    for executor in executors {
+        assert_eq!(values(executor.invoke_all((0..3).map(|n| move || n)).unwrap()), [0, 1, 2]);
+        let tries = [boxed(|| Err("no")), boxed(|| Ok(7))];
+        assert_eq!(executor.invoke_any(tries).unwrap(), 7);
+        let tries = [boxed(|| Err::<(), _>("no"))];
+        let failure = executor.invoke_any_timeout(tries, Duration::MAX).unwrap_err();
+        assert!(matches!(failure, InvokeAnyError::Failed("no")));
+    }
     finish(&pool);
 }
 

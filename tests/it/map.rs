@@ -14,8 +14,8 @@ use workcrew::{
 };
 
 use crate::support::{
-    Counter, Gate, LONG, assert_conserved, block_worker, eventually, finish, helper, repeat,
-    single, stop_point,
+    Counter, Gate, LONG, SHORT, assert_conserved, block_worker, eventually, finish, helper,
+    pass_time, repeat, single, stop_point,
 };
 
 fn fixed(threads: usize) -> ThreadPoolExecutor {
@@ -372,6 +372,44 @@ fn shutdown_now_ends_a_chunk_at_its_current_item() {
     assert_eq!(consumer.join(), expected);
     assert_eq!(taken.get(), 9);
     finish(&pool);
+}
+
+#[test]
+fn what_is_handed_back_is_cancelled_though_somebody_keeps_it() {
+    for waits_before in [true, false] {
+        let pool = fixed(1);
+        let (entered, leave, stop) = stop_point();
+        pool.execute(stop).unwrap();
+        entered.pass();
+        let (items, taken) = counted(4);
+        let ran = Counter::new();
+        let count = ran.clone();
+        let mut map = pool.map(items, move |_| count.add()).look_ahead(4);
+        let asked = Gate::new();
+        let asks = asked.clone();
+        let consumer = helper(move || {
+            let first = told(map.next());
+            asks.open();
+            let rest: Vec<_> = (0..4).map(|_| told(map.next())).collect();
+            (first, rest)
+        });
+        taken.reach(4);
+        if waits_before {
+            // The consumer is most likely asleep by now; either way it hears of it.
+            pass_time(SHORT);
+        }
+        eventually("all are queued", || pool.stats().queued == 4);
+        let kept = pool.shutdown_now();
+        assert_eq!(kept.len(), 4);
+        asked.pass();
+        let (first, rest) = consumer.join();
+        assert_eq!(first, "cancelled");
+        assert_eq!(rest, ["cancelled", "cancelled", "cancelled", "end"]);
+        kept.into_iter().for_each(Job::run);
+        assert_eq!(ran.get(), 0, "what was yielded as cancelled does not run");
+        leave.open();
+        finish(&pool);
+    }
 }
 
 #[test]
