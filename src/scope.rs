@@ -15,16 +15,14 @@ use crate::interrupt::{self, Interrupt};
 use crate::job::{Home, Job, Loans, Pending, catch};
 use crate::job_handle::JobHandle;
 use crate::pool::Pool;
-use crate::rejection::Rejected;
+use crate::rejection::{RejectReason, Rejected};
 use crate::sync::{Arc, Mutex, Thread, thread};
 use crate::task::Settles;
 use crate::wait::{Deadline, Heed, park_until};
 use crate::watch::{Watch, Watcher};
 
-pub use self::error::{ScopeError, ScopedRejected};
 pub use self::handle::ScopedHandle;
 
-mod error; // what a scope did not run
 mod handle; // waiting for one job of a scope
 
 /// Runs jobs that borrow from the caller's stack; see [`scope`](crate::Handle::scope).
@@ -35,6 +33,22 @@ pub struct Scope<'scope, 'env: 'scope> {
     /// Set with that of the job that made the scope; the jobs' own follow it.
     interrupt: Interrupt,
     env: PhantomData<&'env mut &'env ()>,
+}
+
+/// Jobs of a scope that never ran, though nobody cancelled them.
+///
+/// A rejection policy discarded them, or they were handed back, by `shutdown_now` or
+/// `take_pending`, and whoever got them had not run them when the scope came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScopeError {
+    unrun: usize,
+}
+
+/// A job of a scope that was not accepted, and why.
+#[must_use = "the job has not been run"]
+pub struct ScopedRejected<'scope> {
+    rejected: Rejected,
+    scope: PhantomData<&'scope mut &'scope ()>,
 }
 
 type Task = Arc<dyn Settles<()>>;
@@ -154,7 +168,7 @@ impl<'scope> Scope<'scope, '_> {
                 if is_of(&rejected, &task) {
                     self.roll.strike(key);
                 }
-                Err(ScopedRejected::new(rejected))
+                Err(ScopedRejected { rejected, scope: PhantomData })
             }
         }
     }
@@ -295,7 +309,7 @@ impl Roll {
         match (first, result) {
             (Some(payload), _) => resume_unwind(payload),
             (None, Some(result)) if unrun == 0 => Ok(result),
-            (None, _) => Err(ScopeError::new(unrun)),
+            (None, _) => Err(ScopeError { unrun }),
         }
     }
 }
@@ -325,6 +339,66 @@ impl Watcher for Roll {
         self.look_at(key);
     }
 }
+
+impl ScopeError {
+    /// Returns how many jobs never ran.
+    pub fn unrun(&self) -> usize {
+        self.unrun
+    }
+}
+
+impl fmt::Display for ScopeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} jobs of the scope were discarded or handed back, and never ran: \
+             look for a shutdown, or a policy that discards",
+            self.unrun
+        )
+    }
+}
+
+impl std::error::Error for ScopeError {}
+
+impl ScopedRejected<'_> {
+    /// Returns why the job was not accepted.
+    pub fn reason(&self) -> RejectReason {
+        self.rejected.reason()
+    }
+
+    /// Returns whether the pool was full; trying again later can succeed.
+    pub fn is_saturated(&self) -> bool {
+        self.rejected.is_saturated()
+    }
+
+    /// Returns whether the pool was shut down.
+    pub fn is_shutdown(&self) -> bool {
+        self.rejected.is_shutdown()
+    }
+
+    /// Runs the job on this thread, under no pool.
+    ///
+    /// # Panics
+    ///
+    /// If the job does.
+    pub fn run(self) {
+        self.rejected.into_job().run();
+    }
+}
+
+impl fmt::Debug for ScopedRejected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopedRejected").field("reason", &self.reason()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for ScopedRejected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rejected.fmt(f)
+    }
+}
+
+impl std::error::Error for ScopedRejected<'_> {}
 
 impl fmt::Debug for Scope<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
