@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::Roll;
+use super::roll::Roll;
 use crate::error::JoinError;
 use crate::job_handle::JobHandle;
 use crate::sync::{Arc, Mutex};

@@ -1,0 +1,220 @@
+//! Owns the roll of a scope's jobs, and the wait for the last of them.
+//!
+//! INVARIANT: a job is on the roll from before its submission until it has ended, or was given back
+//! to its submitter. The scope is over when the roll is empty. Who could keep a job for ever, a
+//! policy or the caller of `shutdown_now`, keeps it only until the scope waits for its end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
+use std::time::Duration;
+
+use super::ScopeError;
+use crate::error::{JoinError, Payload};
+use crate::job::{Home, Job};
+use crate::job_handle::JobHandle;
+use crate::pool::Pool;
+use crate::sync::{Arc, Mutex, Thread, thread};
+use crate::task::Settles;
+use crate::wait::{Deadline, Heed, park_until};
+use crate::watch::{Watch, Watcher};
+
+pub(super) type Task = Arc<dyn Settles<()>>;
+
+/// How often a scope whose jobs are not run looks whether there is a worker at all.
+const RESCUE: Duration = Duration::from_secs(1);
+
+/// Who belongs to a scope.
+#[derive(Default)]
+pub(super) struct Roll {
+    entries: Mutex<Entries>,
+}
+
+#[derive(Default)]
+struct Entries {
+    members: BTreeMap<u64, Member>,
+    last: u64,
+    /// Members whose submission has come to its end, or that were handed back, and at which the
+    /// scope's end has not looked since.
+    unseen: BTreeSet<u64>,
+    /// The thread that waits for the end.
+    waiter: Option<Thread>,
+    /// Jobs that were dropped unrun, and whose submitter does not know.
+    unrun: usize,
+    /// Panics that nobody joined.
+    panics: Vec<Payload>,
+}
+
+struct Member {
+    task: Task,
+    /// Let go by its holder: what comes of the job concerns the scope alone.
+    handle: Option<JobHandle<()>>,
+}
+
+/// Says, when dropped, that a job is wherever its submission has brought it.
+pub(super) struct Submitting<'a> {
+    roll: &'a Roll,
+    key: u64,
+}
+
+impl<'a> Submitting<'a> {
+    pub(super) fn new(roll: &'a Roll, key: u64) -> Self {
+        Self { roll, key }
+    }
+}
+
+impl Drop for Submitting<'_> {
+    fn drop(&mut self) {
+        self.roll.look_at(self.key);
+    }
+}
+
+impl Roll {
+    pub(super) fn enter<F>(self: &Arc<Self>, f: F) -> (Job, JobHandle<()>, u64)
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        let mut entries = self.entries.lock();
+        entries.last += 1;
+        let key = entries.last;
+        let (job, handle) = Job::watched(f, Watch::new(Arc::clone(self) as Arc<dyn Watcher>, key));
+        let member = Member { task: handle.task(), handle: None };
+        entries.members.insert(key, member);
+        (job, handle, key)
+    }
+
+    /// The job was given back to its submitter.
+    pub(super) fn strike(&self, key: u64) {
+        self.change(|entries| drop(entries.members.remove(&key)));
+    }
+
+    /// Changes something for which the scope's end may have to be woken.
+    fn change(&self, change: impl FnOnce(&mut Entries)) {
+        let mut entries = self.entries.lock();
+        change(&mut entries);
+        let has_news = entries.members.is_empty() || !entries.unseen.is_empty();
+        let waiter = if has_news { entries.waiter.take() } else { None };
+        drop(entries);
+        if let Some(waiter) = waiter {
+            waiter.unpark();
+        }
+    }
+
+    fn look_at(&self, key: u64) {
+        self.change(|entries| {
+            if entries.members.contains_key(&key) {
+                entries.unseen.insert(key);
+            }
+        });
+    }
+
+    /// Takes over a handle that its holder lets go.
+    pub(super) fn adopt(&self, key: u64, handle: JobHandle<()>) {
+        let mut entries = self.entries.lock();
+        match entries.members.get_mut(&key) {
+            Some(member) => member.handle = Some(handle),
+            None => entries.note(handle),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.lock().members.len()
+    }
+
+    fn tasks(&self) -> Vec<Task> {
+        self.entries.lock().members.values().map(|member| Arc::clone(&member.task)).collect()
+    }
+
+    pub(super) fn interrupt(&self) {
+        for task in self.tasks() {
+            task.interrupt().interrupt();
+        }
+    }
+
+    pub(super) fn cancel(&self) {
+        for task in self.tasks() {
+            task.cancel();
+        }
+    }
+
+    /// Returns once all jobs have ended. A worker of their pool runs pending ones.
+    pub(super) fn finish(&self, pool: &Arc<Pool>) {
+        loop {
+            let unseen = park_until(Deadline::after(RESCUE), Heed::Nothing, || {
+                let mut entries = self.entries.lock();
+                let is_over = entries.members.is_empty();
+                if entries.unseen.is_empty() && !is_over {
+                    entries.waiter = Some(thread::current());
+                    return None;
+                }
+                let unseen = std::mem::take(&mut entries.unseen);
+                let tasks = unseen.iter().filter_map(|key| entries.members.get(key));
+                let tasks = tasks.map(|member| Arc::clone(&member.task)).collect::<Vec<_>>();
+                Some((!is_over).then_some(tasks))
+            });
+            match unseen {
+                Ok(None) => return,
+                Ok(Some(tasks)) => {
+                    // Those that were taken back first: helping can take long.
+                    for task in &tasks {
+                        Arc::clone(task).revoke();
+                    }
+                    for task in tasks {
+                        task.help();
+                    }
+                }
+                // Perhaps there is no worker, and none can be had.
+                Err(_) => while pool.run_stranded() {},
+            }
+        }
+    }
+
+    /// What the scope returns, all jobs having ended. A panic goes on; of several, the closure's,
+    /// or else the first, and the pool reports the others.
+    pub(super) fn close<R>(
+        &self,
+        pool: &Pool,
+        result: Result<R, Payload>,
+    ) -> Result<R, ScopeError> {
+        let mut entries = self.entries.lock();
+        let (unrun, panics) = (entries.unrun, std::mem::take(&mut entries.panics));
+        drop(entries);
+        let (result, first) = match result {
+            Ok(result) => (Some(result), None),
+            Err(payload) => (None, Some(payload)),
+        };
+        let mut panics = first.into_iter().chain(panics);
+        let first = panics.next();
+        panics.for_each(|payload| pool.report_panic(payload));
+        match (first, result) {
+            (Some(payload), _) => resume_unwind(payload),
+            (None, Some(result)) if unrun == 0 => Ok(result),
+            (None, _) => Err(ScopeError::new(unrun)),
+        }
+    }
+}
+
+impl Entries {
+    /// Notes what came of a job that nobody joins. Nothing of the user's is dropped by this.
+    fn note(&mut self, handle: JobHandle<()>) {
+        match handle.try_join() {
+            Ok(Err(JoinError::Panicked(payload))) => self.panics.push(payload),
+            Ok(Err(JoinError::Cancelled)) => self.unrun += 1,
+            Ok(Ok(()) | Err(JoinError::Interrupted)) | Err(_) => {}
+        }
+    }
+}
+
+impl Watcher for Roll {
+    fn ended(&self, key: u64) {
+        self.change(|entries| {
+            entries.unseen.remove(&key);
+            if let Some(handle) = entries.members.remove(&key).and_then(|member| member.handle) {
+                entries.note(handle);
+            }
+        });
+    }
+
+    fn handed_back(&self, key: u64) {
+        self.look_at(key);
+    }
+}
