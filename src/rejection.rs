@@ -1,10 +1,10 @@
 //! Owns what happens to a job that the pool cannot take: the error, and the policies.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::time::Duration;
 
-use crate::job::Job;
+use crate::job::{Job, Pending};
 use crate::pool::Pool;
 use crate::stats::PoolStats;
 use crate::sync::Arc;
@@ -153,11 +153,14 @@ pub struct Saturation<'a> {
     open: Cell<bool>,
     /// Whether the policy was told of room that it has not used.
     has_room: Cell<bool>,
+    /// Jobs that the policy has taken back; who watches them is told when it is done with them.
+    taken: RefCell<Vec<Arc<dyn Pending>>>,
 }
 
 impl<'a> Saturation<'a> {
     pub(crate) fn new(pool: &'a Arc<Pool>, reason: RejectReason) -> Self {
-        Self { pool, reason, open: Cell::new(true), has_room: Cell::new(false) }
+        let (open, has_room) = (Cell::new(true), Cell::new(false));
+        Self { pool, reason, open, has_room, taken: RefCell::default() }
     }
 
     /// Asks the policy, and counts the job that it returns. One that came out neither way is counted
@@ -231,7 +234,9 @@ impl<'a> Saturation<'a> {
 
     /// Takes back the job that has been pending for the longest time; it counts as handed back.
     pub fn take_oldest(&self) -> Option<Job> {
-        self.pool.take_oldest()
+        let oldest = self.pool.take_oldest()?;
+        self.taken.borrow_mut().extend(oldest.pending().map(Arc::clone));
+        Some(oldest)
     }
 
     /// Waits until the pool has room for a job. Another submitter may take it first.
@@ -261,6 +266,7 @@ impl Drop for Saturation<'_> {
         if self.has_room.get() {
             self.pool.pass_room_on();
         }
+        self.taken.get_mut().iter().for_each(|task| task.handed_back());
     }
 }
 

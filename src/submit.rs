@@ -245,6 +245,7 @@ impl Pool {
         }
     }
 
+    /// Takes the oldest pending job out; who watches it is still to be told.
     pub(crate) fn take_oldest(&self) -> Option<Job> {
         let mut outbox = self.outbox.lock();
         let mut desk = self.desk.lock();
@@ -256,7 +257,6 @@ impl Pool {
         drop(outbox);
         wakes.wake();
         self.tidy(tidy);
-        oldest.tell_handed_back();
         Some(oldest)
     }
 

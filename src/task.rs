@@ -187,7 +187,6 @@ where
         let is_pending = matches!(cell.stage, Stage::Pending);
         // The pool goes on living: whoever takes the job back holds it.
         cell.home = None;
-        cell.is_back = is_pending;
         is_pending
     }
 
@@ -222,7 +221,11 @@ where
     }
 
     fn handed_back(&self) {
-        let cell = self.cell.lock();
+        let mut cell = self.cell.lock();
+        if !(matches!(cell.stage, Stage::Pending) && cell.home.is_none()) {
+            return;
+        }
+        cell.is_back = true;
         let watcher = cell.watch.as_ref().map(Watch::watcher);
         let waiter = cell.waiter.clone();
         drop(cell);

@@ -12,7 +12,8 @@ pub(crate) trait Pending: Send + Sync {
     fn start(&self) -> bool;
     /// Marks it as queued nowhere, though still to be run; false if it was taken or cancelled.
     fn hand_back(&self) -> bool;
-    /// Tells who waits or watches that the job was handed back. To be called without a lock.
+    /// Tells who waits or watches that the job was handed back, unless it is queued or run again since. To be
+    /// called without a lock.
     fn handed_back(&self);
     /// Returns whether it still waits to be started.
     fn is_pending(&self) -> bool;
