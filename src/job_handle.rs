@@ -108,8 +108,12 @@ impl<T> JobHandle<T> {
     ///
     /// The handle, if the job has not ended. Within, as for [`join`](Self::join).
     pub fn try_join(self) -> Result<Result<T, JoinError>, Self> {
-        let result = self.task.cell().lock().take();
-        result.ok_or(self)
+        self.take().ok_or(self)
+    }
+
+    /// Takes the result out, if the job has ended. Drops nothing.
+    pub(crate) fn take(&self) -> Option<Result<T, JoinError>> {
+        self.task.cell().lock().take()
     }
 
     /// Returns whether the job has ended, in any way.

@@ -44,9 +44,13 @@ impl Pool {
         };
         let all = Arc::clone(&roll);
         let _guard = scope.interrupt.on_interrupt(move || all.interrupt());
-        let result = scope
-            .loans
-            .lend(|| catch(|| f(&scope)).inspect_err(|_| roll.cancel()), || roll.finish(self));
+        let give_up = |_: &_| {
+            roll.cancel();
+            // It reaches those too that jobs submit from now on.
+            scope.interrupt.interrupt();
+        };
+        let result =
+            scope.loans.lend(|| catch(|| f(&scope)).inspect_err(give_up), || roll.finish(self));
         roll.close(self, result)
     }
 }
@@ -104,14 +108,14 @@ impl<'scope> Scope<'scope, '_> {
             Arc::clone(&task).interrupt().interrupt();
         }
         let submitting = Submitting::new(&self.roll, key);
-        let taken = self.pool.execute_member(job);
-        drop(submitting);
-        match taken {
+        match self.pool.execute_member(job) {
             Ok(()) => Ok(ScopedHandle::new(Arc::clone(&self.roll), key, handle, place)),
             Err(rejected) => {
-                // A policy may have given back another job than it was asked about.
                 if is_of(&rejected, &task) {
-                    self.roll.strike(key);
+                    submitting.give_back();
+                } else {
+                    // A policy has given back another job than it was asked about.
+                    self.roll.adopt(key, handle);
                 }
                 Err(ScopedRejected::new(rejected))
             }

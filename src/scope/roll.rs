@@ -1,8 +1,9 @@
 //! Owns the roll of a scope's jobs, and the wait for the last of them.
 //!
-//! INVARIANT: a job is on the roll from before its submission until it has ended, or was given back
-//! to its submitter. The scope is over when the roll is empty. Who could keep a job for ever, a
-//! policy or the caller of `shutdown_now`, keeps it only until the scope waits for its end.
+//! INVARIANT: a job is on the roll from before its submission until it has ended. The scope is over
+//! when the roll is empty. Who could keep a job for ever, a policy or the caller of `shutdown_now`,
+//! keeps it only until the scope waits for its end; its submitter, to whom it was given back, until
+//! nobody else is on the roll.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use super::ScopeError;
 use crate::error::{JoinError, Payload};
-use crate::job::{Home, Job};
+use crate::job::{Home, Job, drop_caught};
 use crate::job_handle::JobHandle;
 use crate::pool::Pool;
 use crate::sync::{Arc, Mutex, Thread, thread};
@@ -36,6 +37,10 @@ struct Entries {
     /// Members whose submission has come to its end, or that were handed back, and at which the
     /// scope's end has not looked since.
     unseen: BTreeSet<u64>,
+    /// Members that were given back to their submitters, who may still run them.
+    returned: BTreeSet<u64>,
+    /// The scope waits for its end.
+    is_closing: bool,
     /// The thread that waits for the end.
     waiter: Option<Thread>,
     /// Jobs that were dropped unrun, and whose submitter does not know.
@@ -54,17 +59,32 @@ struct Member {
 pub(super) struct Submitting<'a> {
     roll: &'a Roll,
     key: u64,
+    end: End,
+}
+
+/// Where a submission can bring a job.
+enum End {
+    Elsewhere,
+    Back,
 }
 
 impl<'a> Submitting<'a> {
     pub(super) fn new(roll: &'a Roll, key: u64) -> Self {
-        Self { roll, key }
+        Self { roll, key, end: End::Elsewhere }
+    }
+
+    /// The job goes back to its submitter.
+    pub(super) fn give_back(mut self) {
+        self.end = End::Back;
     }
 }
 
 impl Drop for Submitting<'_> {
     fn drop(&mut self) {
-        self.roll.look_at(self.key);
+        match self.end {
+            End::Elsewhere => self.roll.look_at(self.key),
+            End::Back => self.roll.leave(self.key),
+        }
     }
 }
 
@@ -82,37 +102,48 @@ impl Roll {
         (job, handle, key)
     }
 
-    /// The job was given back to its submitter.
-    pub(super) fn strike(&self, key: u64) {
-        self.change(|entries| drop(entries.members.remove(&key)));
-    }
-
     /// Changes something for which the scope's end may have to be woken.
-    fn change(&self, change: impl FnOnce(&mut Entries)) {
+    fn change<R>(&self, change: impl FnOnce(&mut Entries) -> R) -> R {
         let mut entries = self.entries.lock();
-        change(&mut entries);
-        let has_news = entries.members.is_empty() || !entries.unseen.is_empty();
+        let result = change(&mut entries);
+        let has_news = entries.is_left_to_submitters() || !entries.unseen.is_empty();
         let waiter = if has_news { entries.waiter.take() } else { None };
         drop(entries);
         if let Some(waiter) = waiter {
             waiter.unpark();
         }
+        result
+    }
+
+    /// The job is its submitter's.
+    fn leave(&self, key: u64) {
+        self.change(|entries| {
+            if entries.members.contains_key(&key) {
+                entries.returned.insert(key);
+            }
+        });
     }
 
     fn look_at(&self, key: u64) {
-        self.change(|entries| {
-            if entries.members.contains_key(&key) {
-                entries.unseen.insert(key);
-            }
+        let due = self.change(|entries| {
+            let task = Arc::clone(&entries.members.get(&key)?.task);
+            entries.unseen.insert(key);
+            entries.is_closing.then_some(task)
         });
+        // Not left to the thread that waits: it may be running a job that waits for this one.
+        if let Some(task) = due {
+            task.revoke();
+        }
     }
 
     /// Takes over a handle that its holder lets go.
     pub(super) fn adopt(&self, key: u64, handle: JobHandle<()>) {
         let mut entries = self.entries.lock();
-        match entries.members.get_mut(&key) {
-            Some(member) => member.handle = Some(handle),
-            None => entries.note(handle),
+        if let Some(member) = entries.members.get_mut(&key) {
+            member.handle = Some(handle);
+        } else {
+            entries.note(&handle);
+            drop(entries);
         }
     }
 
@@ -141,6 +172,12 @@ impl Roll {
         loop {
             let unseen = park_until(Deadline::after(RESCUE), Heed::Nothing, || {
                 let mut entries = self.entries.lock();
+                entries.is_closing = true;
+                if entries.is_left_to_submitters() {
+                    // They were forgotten: who could run them has ended.
+                    let mut forgotten = std::mem::take(&mut entries.returned);
+                    entries.unseen.append(&mut forgotten);
+                }
                 let is_over = entries.members.is_empty();
                 if entries.unseen.is_empty() && !is_over {
                     entries.waiter = Some(thread::current());
@@ -186,7 +223,11 @@ impl Roll {
         let first = panics.next();
         panics.for_each(|payload| pool.report_panic(payload));
         match (first, result) {
-            (Some(payload), _) => resume_unwind(payload),
+            (Some(payload), result) => {
+                // Not by the unwinding, in which a panic of its destructor would end the process.
+                pool.report_destructor(drop_caught(result).err());
+                resume_unwind(payload)
+            }
             (None, Some(result)) if unrun == 0 => Ok(result),
             (None, _) => Err(ScopeError::new(unrun)),
         }
@@ -194,24 +235,34 @@ impl Roll {
 }
 
 impl Entries {
-    /// Notes what came of a job that nobody joins. Nothing of the user's is dropped by this.
-    fn note(&mut self, handle: JobHandle<()>) {
-        match handle.try_join() {
-            Ok(Err(JoinError::Panicked(payload))) => self.panics.push(payload),
-            Ok(Err(JoinError::Cancelled)) => self.unrun += 1,
-            Ok(Ok(()) | Err(JoinError::Interrupted)) | Err(_) => {}
+    /// Whether no job is left but those that were given back to their submitters.
+    fn is_left_to_submitters(&self) -> bool {
+        self.members.len() == self.returned.len()
+    }
+
+    /// Notes what came of a job that nobody joins.
+    fn note(&mut self, handle: &JobHandle<()>) {
+        match handle.take() {
+            Some(Err(JoinError::Panicked(payload))) => self.panics.push(payload),
+            Some(Err(JoinError::Cancelled)) => self.unrun += 1,
+            Some(Ok(()) | Err(JoinError::Interrupted)) | None => {}
         }
     }
 }
 
 impl Watcher for Roll {
     fn ended(&self, key: u64) {
-        self.change(|entries| {
+        let member = self.change(|entries| {
             entries.unseen.remove(&key);
-            if let Some(handle) = entries.members.remove(&key).and_then(|member| member.handle) {
+            entries.returned.remove(&key);
+            let member = entries.members.remove(&key);
+            if let Some(handle) = member.as_ref().and_then(|member| member.handle.as_ref()) {
                 entries.note(handle);
             }
+            member
         });
+        // Without the lock: with it the last hold of another pool can go, and the user's hooks there.
+        drop(member);
     }
 
     fn handed_back(&self, key: u64) {
