@@ -679,3 +679,122 @@ fn a_job_handed_back_lets_go_of_its_pool() {
     assert!(job.pending().expect("it has a handle").hand_back());
     assert_eq!(Arc::strong_count(&place), 1);
 }
+
+/// Counts its uses and drops at what it borrows.
+struct Guest<'a>(&'a Mutex<Seen>);
+
+impl Guest<'_> {
+    fn work(&self) {
+        self.0.lock().runs += 1;
+    }
+}
+
+impl Drop for Guest<'_> {
+    fn drop(&mut self) {
+        self.0.lock().drops += 1;
+    }
+}
+
+fn visit(guest: &Guest<'_>) {
+    guest.work();
+}
+
+/// Lends `jobs` jobs of a closure that borrows, and lets `f` see to their ends.
+fn borrowed(jobs: usize, work: impl Fn(&Guest<'_>) + Sync, f: impl FnOnce(Vec<Job>)) -> Seen {
+    let frame = Box::new(Mutex::new(Seen { runs: 0, drops: 0 }));
+    let loans = Loans::new();
+    let out = Mutex::new(Vec::new());
+    loans.lend(
+        || {
+            for _ in 0..jobs {
+                let (guest, work) = (Guest(&frame), &work);
+                out.lock().push(Job::new(loans.borrower(Box::new(move || work(&guest)))));
+            }
+        },
+        || f(std::mem::take(&mut out.lock())),
+    );
+    *frame.lock()
+}
+
+#[test]
+fn a_borrower_is_over_before_its_loan() {
+    let run = borrowed(3, visit, |jobs| jobs.into_iter().for_each(Job::run));
+    assert_eq!(run, Seen { runs: 3, drops: 3 });
+    let dropped = borrowed(3, visit, drop);
+    assert_eq!(dropped, Seen { runs: 0, drops: 3 });
+    let panics = |guest: &Guest<'_>| {
+        guest.work();
+        panic!("a borrower's");
+    };
+    let caught = |jobs: Vec<Job>| jobs.into_iter().for_each(|job| _ = catch(|| job.run()));
+    assert_eq!(borrowed(2, panics, caught), Seen { runs: 2, drops: 2 });
+}
+
+#[test]
+fn a_borrower_may_run_on_another_thread() {
+    let elsewhere = |jobs: Vec<Job>| {
+        let thread = std::thread::spawn(|| jobs.into_iter().for_each(Job::run));
+        thread.join().expect("no job panics");
+    };
+    assert_eq!(borrowed(4, visit, elsewhere), Seen { runs: 4, drops: 4 });
+}
+
+#[test]
+fn loans_nest() {
+    let inner = |guest: &Guest<'_>| {
+        let nested = borrowed(2, visit, |jobs| jobs.into_iter().for_each(Job::run));
+        assert_eq!(nested, Seen { runs: 2, drops: 2 });
+        guest.work();
+    };
+    let run = borrowed(2, inner, |jobs| jobs.into_iter().for_each(Job::run));
+    assert_eq!(run, Seen { runs: 2, drops: 2 });
+}
+
+#[test]
+fn a_lender_that_panics_still_waits_for_its_borrowers() {
+    let frame = Mutex::new(Seen { runs: 0, drops: 0 });
+    let loans = Loans::new();
+    let out = Mutex::new(None);
+    let panics = catch(|| {
+        let lending = || {
+            let guest = Guest(&frame);
+            *out.lock() = Some(Job::new(loans.borrower(Box::new(move || guest.work()))));
+            panic!("the lender's");
+        };
+        loans.lend(lending, || out.lock().take().expect("it is out").run());
+    });
+    assert!(panics.is_err());
+    assert_eq!(*frame.lock(), RUN);
+}
+
+#[test]
+fn nothing_is_borrowed_outside_a_loan() {
+    let loans = Loans::new();
+    assert!(catch(|| drop(loans.borrower(Box::new(|| ())))).is_err());
+    loans.lend(|| (), || ());
+    assert!(catch(|| drop(loans.borrower(Box::new(|| ())))).is_err());
+}
+
+/// Says to this test binary, run again, which end of a loan it is to reach.
+const LEFT: &str = "WORKCREW_TEST_LOAN_LEFT";
+
+#[test]
+fn a_loan_that_is_left_aborts_the_process() {
+    use std::os::unix::process::ExitStatusExt;
+    const SIGABRT: i32 = 6;
+
+    if let Ok(end) = std::env::var(LEFT) {
+        let loans = Loans::new();
+        let finish = || assert_eq!(end, "kept", "a finish that panics");
+        loans.lend(|| std::mem::forget(loans.borrower(Box::new(|| ()))), finish);
+        return;
+    }
+    for end in ["kept", "panicked"] {
+        let this = std::env::current_exe().expect("a path");
+        let name = "job::tests::a_loan_that_is_left_aborts_the_process";
+        let mut child = std::process::Command::new(this);
+        let output = child.args([name, "--exact"]).env(LEFT, end).output();
+        let output = output.expect("the child starts");
+        assert_eq!(output.status.signal(), Some(SIGABRT), "{end}: {output:?}");
+    }
+}
