@@ -163,8 +163,8 @@ impl Handle {
     ///
     /// # Panics
     ///
-    /// If `f` panics, the jobs are cancelled, pending ones removed and running ones interrupted; the
-    /// panic goes on when all have ended. So does the first panic of a job that was not joined; the
+    /// If `f` panics, the jobs are cancelled, pending ones removed and running ones interrupted, as are
+    /// those that they submit from then on; the panic goes on when all have ended. So does the first panic of a job that was not joined; the
     /// pool reports further ones.
     ///
     /// # Examples

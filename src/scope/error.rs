@@ -65,7 +65,8 @@ impl ScopedRejected<'_> {
         self.rejected.is_shutdown()
     }
 
-    /// Runs the job on this thread, under no pool.
+    /// Runs the job on this thread, under no pool. Does nothing if the scope has cancelled it, because
+    /// its closure panicked.
     ///
     /// # Panics
     ///

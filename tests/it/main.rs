@@ -15,6 +15,7 @@ mod join_set; // results as they come
 mod invoke; // several jobs in one call
 mod interrupt; // asking jobs to stop
 mod map; // a function called on many items
+mod scope; // jobs that borrow
 mod panics; // of every piece of the user's code
 mod hooks; // when they run
 mod executors; // what holds for every executor
