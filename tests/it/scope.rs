@@ -11,11 +11,13 @@ use parking_lot::Mutex;
 use workcrew::policy::{Abort, CallerRuns, Discard};
 use workcrew::{
     CancelOutcome, Handle, Job, JobState, JoinError, Queue, RejectReason, Rejected,
-    RejectionPolicy, Saturation, Scope, ScopeError, ScopedRejected, ThreadPoolExecutor, interrupt,
+    RejectionPolicy, Saturation, Scope, ScopeError, ScopedHandle, ScopedRejected,
+    ThreadPoolExecutor, interrupt,
 };
 
 use crate::support::{
-    Counter, Gate, LONG, assert_conserved, block_worker, eventually, finish, helper, repeat, single,
+    Counter, Gate, Helper, LONG, assert_conserved, block_worker, eventually, finish, helper,
+    repeat, single,
 };
 
 fn pool_of(threads: usize, queue: Queue) -> ThreadPoolExecutor {
@@ -92,7 +94,7 @@ fn results_may_borrow_what_the_scope_outlives() {
     let longest = pool
         .scope(|s| {
             let words = text.split(' ').map(|word| s.submit(move || word).expect("room"));
-            let words = words.collect::<Vec<_>>().into_iter().map(|handle| handle.join());
+            let words = words.collect::<Vec<_>>().into_iter().map(ScopedHandle::join);
             words.map(|word| word.expect("it returns")).max_by_key(|word| word.len())
         })
         .expect("all ran");
@@ -121,8 +123,6 @@ fn large_captures_and_results_come_through() {
 
 #[test]
 fn jobs_of_jobs_are_waited_for() {
-    let pool = pool_of(2, Queue::Unbounded);
-    let count = AtomicUsize::new(0);
     fn spread<'scope>(s: &'scope Scope<'scope, '_>, count: &'scope AtomicUsize, depth: usize) {
         count.fetch_add(1, Ordering::SeqCst);
         if depth > 0 {
@@ -131,6 +131,8 @@ fn jobs_of_jobs_are_waited_for() {
             }
         }
     }
+    let pool = pool_of(2, Queue::Unbounded);
+    let count = AtomicUsize::new(0);
     pool.scope(|s| spread(s, &count, 7)).expect("all ran");
     assert_eq!(count.into_inner(), 255);
 }
@@ -595,18 +597,18 @@ type Stash = Arc<Mutex<Vec<Job>>>;
 
 /// Keeps each job; from the second on it gives back the one before.
 fn swapping(stash: &Stash) -> impl RejectionPolicy + 'static {
-    let stash = Arc::clone(stash);
-    let swap = move |job: Job, saturation: &Saturation<'_>| {
-        let before = stash.lock().pop();
-        stash.lock().push(job);
-        before.map_or(Ok(()), |job| saturation.reject(job))
-    };
     fn policy<F>(f: F) -> Custom<F>
     where
         F: Fn(Job, &Saturation<'_>) -> Result<(), Rejected> + Send + Sync,
     {
         Custom(f)
     }
+    let stash = Arc::clone(stash);
+    let swap = move |job: Job, saturation: &Saturation<'_>| {
+        let before = stash.lock().pop();
+        stash.lock().push(job);
+        before.map_or(Ok(()), |job| saturation.reject(job))
+    };
     policy(swap)
 }
 
@@ -778,7 +780,7 @@ fn a_job_that_joins_one_which_was_handed_back_does_not_wait_for_its_holder() {
             s.execute(move || {
                 inside.open();
                 taken_back.pass();
-                let other: workcrew::ScopedHandle<'_, ()> = take.recv().expect("sent below");
+                let other: ScopedHandle<'_, ()> = take.recv().expect("sent below");
                 *out.lock() = other.join_timeout(LONG).ok();
             })
             .expect("room");
@@ -1044,7 +1046,7 @@ fn scopes_of_many_threads_share_a_pool() {
             seen.into_inner().len()
         })
     });
-    let counts = threads.collect::<Vec<_>>().into_iter().map(|thread| thread.join());
+    let counts = threads.collect::<Vec<_>>().into_iter().map(Helper::join);
     assert_eq!(counts.collect::<Vec<_>>(), [repeat(50) * 8; 4]);
     finish(&pool);
 }
