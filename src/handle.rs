@@ -10,6 +10,9 @@ use crate::job_handle::JobHandle;
 use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::rejection::Rejected;
+use crate::running::RunningJob;
+use crate::shutdown_plan::ShutdownPlan;
+use crate::shutdown_report::ShutdownReport;
 use crate::stats::PoolStats;
 use crate::sync::Arc;
 use crate::wait::{Deadline, Heed};
@@ -118,6 +121,26 @@ impl Handle {
         self.pool.shutdown_now()
     }
 
+    /// Carries out a shutdown plan: [`shutdown`](Self::shutdown); wait for the grace; if jobs are
+    /// left, [`shutdown_now`](Self::shutdown_now), and wait once more. Reports how it went, with the
+    /// pending jobs and with those that did not stop.
+    ///
+    /// An interrupt of the job that calls this ends the grace, as do those that the plan is
+    /// [hurried by](ShutdownPlan::hurried_by). Steps and outcome are logged.
+    ///
+    /// Who calls this while another thread's plan is being carried out joins that: it gets the same
+    /// outcome when that run is over, and no pending jobs, as those are in the first caller's report.
+    /// Of its own plan only what hurries it counts, and hurries the run.
+    ///
+    /// In a pool that has ended it returns a clean report at once. From a job or a hook of the pool
+    /// itself, which cannot wait for its own end, it returns at once with
+    /// [`NotTerminated`](crate::ShutdownOutcome::NotTerminated): new jobs are refused, the pending
+    /// ones still run; only if the grace is zero, or already hurried, they are handed back and the
+    /// running ones, the caller too, interrupted.
+    pub fn shutdown_with(&self, plan: &ShutdownPlan) -> ShutdownReport {
+        self.pool.shutdown_with(plan)
+    }
+
     /// Waits until the pool has ended: every job, every worker, `on_terminated`, and the worker
     /// threads are joined, so their thread-local destructors have run too.
     ///
@@ -154,6 +177,13 @@ impl Handle {
     /// [`await_termination`](Self::await_termination) waits for those too.
     pub fn is_terminated(&self) -> bool {
         self.phase() == Phase::Terminated
+    }
+
+    /// Returns the jobs that are being run, by workers and by callers, the longest-running first.
+    ///
+    /// A job that waits for another, which it therefore runs itself, is listed as well as that one.
+    pub fn running_jobs(&self) -> Vec<RunningJob> {
+        self.pool.running_jobs()
     }
 
     /// Returns the pool's figures at this moment.

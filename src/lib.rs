@@ -142,7 +142,10 @@ pub use crate::lifecycle::OnDrop;
 pub use crate::owner::ThreadPoolExecutor;
 pub use crate::phase::Phase;
 pub use crate::rejection::{RejectReason, Rejected, RejectionPolicy, Saturation, policy};
+pub use crate::running::RunningJob;
 pub use crate::settings::{Growth, Queue};
+pub use crate::shutdown_plan::{ShutdownPhase, ShutdownPlan};
+pub use crate::shutdown_report::{ShutdownOutcome, ShutdownReport};
 pub use crate::stats::PoolStats;
 pub use crate::task::{CancelOutcome, JobState};
 pub use crate::worker::WorkerThread;
@@ -165,6 +168,11 @@ mod job_handle; // waiting for a job's result
 mod task; // the cell that a job and its handle share
 mod rejection; // what happens to a job that is not taken
 mod lifecycle; // how a pool ends, and waiting for it
+mod shutdown_plan; // how a pool is to be stopped
+mod shutdown; // carrying such a plan out
+mod stopping; // what the callers of one run share
+mod shutdown_report; // how it went
+mod running; // the jobs that are being run, as users see them
 mod phase; // the phases of its life
 mod resize; // changes while it runs
 mod threads; // joining the threads

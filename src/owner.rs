@@ -14,7 +14,10 @@ use crate::lifecycle::OnDrop;
 use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::rejection::Rejected;
+use crate::running::RunningJob;
 use crate::settings::{CoreTimeout, Queue};
+use crate::shutdown_plan::ShutdownPlan;
+use crate::shutdown_report::ShutdownReport;
 use crate::stats::PoolStats;
 use crate::sync::Arc;
 
@@ -168,6 +171,13 @@ impl ThreadPoolExecutor {
         self.handle.shutdown_now()
     }
 
+    /// Carries out a shutdown plan, and reports how it went. See [`Handle::shutdown_with`].
+    ///
+    /// After a report that the pool has not ended, the drop of the pool does not wait either.
+    pub fn shutdown_with(&self, plan: &ShutdownPlan) -> ShutdownReport {
+        self.handle.shutdown_with(plan)
+    }
+
     /// Waits until the pool has ended and its threads are joined. See
     /// [`Handle::await_termination`].
     ///
@@ -202,6 +212,11 @@ impl ThreadPoolExecutor {
         self.handle.is_terminated()
     }
 
+    /// Returns the jobs that are being run. See [`Handle::running_jobs`].
+    pub fn running_jobs(&self) -> Vec<RunningJob> {
+        self.handle.running_jobs()
+    }
+
     /// Returns the pool's figures at this moment.
     pub fn stats(&self) -> PoolStats {
         self.handle.stats()
@@ -213,6 +228,7 @@ impl ThreadPoolExecutor {
     /// `shutdown_now`, its pending jobs are dropped, and the wait goes on, as in the JDK. Called on
     /// one of the pool's own workers it does not wait, and the log says so.
     pub fn close(mut self) {
+        self.pool.resume_waiting();
         self.on_drop = OnDrop::Close;
     }
 
@@ -309,7 +325,7 @@ impl ThreadPoolExecutor {
 
 impl Drop for ThreadPoolExecutor {
     fn drop(&mut self) {
-        self.pool.end(self.on_drop);
+        self.pool.end(std::mem::take(&mut self.on_drop));
     }
 }
 

@@ -15,6 +15,7 @@ use crate::queue::Shelf;
 use crate::rejection::RejectionPolicy;
 use crate::settings::Settings;
 use crate::stats::{Ends, PoolStats};
+use crate::stopping::Stopping;
 use crate::sync::{Apart, Arc, Mutex};
 use crate::worker::ThreadMaker;
 
@@ -28,6 +29,8 @@ pub(crate) struct Pool {
     pub(crate) threads: ThreadMaker,
     /// Set by `shutdown_now`; the interrupts of the jobs follow it.
     pub(crate) stop: Interrupt,
+    /// Locked alone.
+    pub(crate) stopping: Mutex<Stopping>,
 }
 
 /// What this thread does for a pool.
@@ -74,6 +77,7 @@ impl Pool {
             hooks,
             threads,
             stop: Interrupt::new(),
+            stopping: Mutex::default(),
         })
     }
 
