@@ -42,6 +42,7 @@ impl Handle {
     /// # Panics
     ///
     /// Only if the rejection policy does.
+    #[track_caller]
     pub fn execute<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), Rejected> {
         self.pool.execute(Job::new(f))
     }
@@ -55,6 +56,7 @@ impl Handle {
     /// # Panics
     ///
     /// Only if the rejection policy does.
+    #[track_caller]
     pub fn submit<F, T>(&self, f: F) -> Result<JobHandle<T>, Rejected>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -65,11 +67,56 @@ impl Handle {
         Ok(handle)
     }
 
+    /// Submits a job with a name, by which reports, [`running_jobs`](Self::running_jobs) and the log
+    /// call it. Otherwise as [`execute`](Self::execute).
+    ///
+    /// # Errors
+    ///
+    /// As for [`execute`](Self::execute).
+    ///
+    /// # Panics
+    ///
+    /// Only if the rejection policy does.
+    #[track_caller]
+    pub fn execute_named<F: FnOnce() + Send + 'static>(
+        &self,
+        name: impl Into<Arc<str>>,
+        f: F,
+    ) -> Result<(), Rejected> {
+        self.pool.execute(Job::named(name, f))
+    }
+
+    /// Submits a job with a name, as [`execute_named`](Self::execute_named) does, and returns the
+    /// handle to its result.
+    ///
+    /// # Errors
+    ///
+    /// As for [`execute`](Self::execute).
+    ///
+    /// # Panics
+    ///
+    /// Only if the rejection policy does.
+    #[track_caller]
+    pub fn submit_named<F, T>(
+        &self,
+        name: impl Into<Arc<str>>,
+        f: F,
+    ) -> Result<JobHandle<T>, Rejected>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let (job, handle) = Job::named_with_handle(name, f);
+        self.pool.execute(job)?;
+        Ok(handle)
+    }
+
     /// Submits a job without ever asking the rejection policy.
     ///
     /// # Errors
     ///
     /// The job, if it cannot be taken at once.
+    #[track_caller]
     pub fn try_execute<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), Rejected> {
         self.pool.try_execute(Job::new(f))
     }
@@ -81,6 +128,7 @@ impl Handle {
     /// The job, with the reason [`TimedOut`](crate::RejectReason::TimedOut) if there was no room in
     /// time, [`Interrupted`](crate::RejectReason::Interrupted) if the job that calls this was
     /// interrupted meanwhile, or as for [`execute`](Self::execute).
+    #[track_caller]
     pub fn execute_timeout<F: FnOnce() + Send + 'static>(
         &self,
         f: F,
@@ -209,6 +257,7 @@ impl fmt::Debug for Pool {
         f.debug_struct("ThreadPoolExecutor")
             .field("name", &self.name)
             .field("stats", &self.stats())
+            .field("running", &self.running_jobs())
             .finish_non_exhaustive()
     }
 }

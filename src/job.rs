@@ -1,31 +1,37 @@
 //! Owns a job: a closure to run once, erased to a cache line, and the one place that catches panics.
 //!
-//! A job is six words of space, a pointer to the operations on what lies in them, and a stamp. A
-//! body that fits, in size and alignment, lies there itself; any other lies in a box whose pointer
-//! does.
+//! A job is five words of space, where it was made, a pointer to the operations on what lies in the
+//! space, and a stamp. A body that fits, in size and alignment, lies there itself; any other lies in
+//! a box whose pointer does.
 //!
 //! INVARIANT: from the making of a `Job` to its `run` or its drop, `space` holds one initialised
 //! value of the very type whose operations `ops` names.
 
-use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 
 use crate::error::Payload;
 use crate::stamp::Stamp;
-use crate::sync::Arc;
+use crate::sync::{Arc, AtomicPtr, Ordering};
+
+use self::body::{Body, Named, Plain, Tracked};
+pub use self::ended::Outcome;
+pub(crate) use self::ended::{Ended, News, Settlement};
+
+mod body; // what it carries
+mod ended; // how it ended
 
 /// The words of captures that a job holds without allocating.
-const WORDS: usize = 6;
+const WORDS: usize = 5;
 
 type Space = [MaybeUninit<usize>; WORDS];
 
 /// A closure to run once, taken by [`execute_job`](crate::Handle::execute_job) and given back by
 /// whatever could not run it.
 ///
-/// A job's captures of up to 48 bytes, of ordinary alignment, are stored without an allocation.
+/// A job's captures of up to 40 bytes, of ordinary alignment, are stored without an allocation.
 /// A job that was made together with a handle settles it when it is dropped unrun: the handle then
 /// says [`Cancelled`](crate::JoinError::Cancelled), so nobody waits for a job that nobody has.
 ///
@@ -44,6 +50,7 @@ pub struct Job {
     // In this order a copy of the whole and one of the space alone are made of the same pieces: a
     // processor stalls where it reads as one piece what it has just written as two.
     space: Space,
+    site: Site,
     ops: &'static Ops,
     /// Since when it has been pending; not set before.
     pub(crate) since: Stamp,
@@ -56,11 +63,11 @@ pub struct Job {
 // - `Job` holds a value of a type `B: Body`, and `Body` requires `Send`.
 unsafe impl Send for Job {}
 
-#[expect(unsafe_code, reason = "through a shared job nothing of its body but `pending` is reached")]
+#[expect(unsafe_code, reason = "through a shared job no closure is reached")]
 // SAFETY:
-// - Through `&Job` only `Body::pending` reaches the body, and it gives out an
-//   `Arc<dyn Pending>`, which is `Sync`. Only `Tracked`, which holds just that, looks at itself
-//   there; a closure never does.
+// - Through `&Job` only `Body::pending` and `Body::name` reach the body, and they give out an
+//   `Arc<dyn Pending>` and an `Arc<str>`, which are `Sync`. Only these two are looked at there; a
+//   closure never is.
 unsafe impl Sync for Job {}
 
 /// What can be done with the value in a job's space.
@@ -72,21 +79,47 @@ struct Ops {
     drop: unsafe fn(*mut Space),
     /// Looks at the value.
     pending: for<'a> unsafe fn(&'a Space) -> Option<&'a Arc<dyn Pending>>,
-    /// False if there is nothing to look at, which saves the call.
+    name: for<'a> unsafe fn(&'a Space) -> Option<&'a Arc<str>>,
+    /// False if there is nothing to look at, which saves the calls.
     has_handle: bool,
+    has_name: bool,
 }
 
-/// What a job carries.
-pub(crate) trait Body: Send + 'static {
-    /// Whether `pending` can have an answer.
-    const HAS_HANDLE: bool;
+/// Where a program made a job, or submitted its closure.
+pub(crate) type Site = &'static Location<'static>;
 
-    /// Runs it and notes what is to be noted. Never unwinds: a panic of the user's code is a note.
-    fn run(self, ended: &mut Ended);
+/// Where a job comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) site: Site,
+    pub(crate) name: Option<Arc<str>>,
+}
 
-    /// Returns the side of the job that its handle sees, if it has one.
-    fn pending(&self) -> Option<&Arc<dyn Pending>> {
-        None
+/// A place for a site that one thread writes and others read.
+#[derive(Default)]
+pub(crate) struct SiteSlot(AtomicPtr<Location<'static>>);
+
+impl SiteSlot {
+    #[inline]
+    pub(crate) fn set(&self, site: Site) {
+        // ORDERING: pairs with `get`: who sees the site sees what was written before it.
+        self.0.store(std::ptr::from_ref(site).cast_mut(), Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn clear(&self) {
+        // ORDERING: as in `set`.
+        self.0.store(std::ptr::null_mut(), Ordering::Release);
+    }
+
+    #[expect(unsafe_code, reason = "an atomic holds a pointer, not a reference")]
+    pub(crate) fn get(&self) -> Option<Site> {
+        // ORDERING: pairs with `set`.
+        let site = self.0.load(Ordering::Acquire);
+        // SAFETY:
+        // - null, or made of a `&'static Location` by `set`: nothing else is ever stored here. So it
+        //   is aligned, and what it points to is initialised, lives for ever and never changes.
+        unsafe { site.as_ref() }
     }
 }
 
@@ -98,6 +131,8 @@ pub(crate) trait Pending: Send + Sync {
     fn start(&self) -> bool;
     /// Marks it as queued nowhere, though still to be run; false if it was taken or cancelled.
     fn hand_back(&self) -> bool;
+    /// Where it comes from.
+    fn origin(&self) -> &Origin;
     /// Returns whether it still waits to be started.
     fn is_pending(&self) -> bool;
     /// Runs what [`start`](Self::start) took.
@@ -127,68 +162,6 @@ pub(crate) trait Home: Send + Sync {
     fn report_panic(&self, payload: Payload);
 }
 
-/// How a job ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// It returned.
-    Completed,
-    /// It panicked.
-    Panicked,
-}
-
-/// A job that has run: how it ended, and what is still owed to others.
-#[must_use]
-pub(crate) struct Ended {
-    pub(crate) outcome: Outcome,
-    /// A panic that nobody else will hear of.
-    pub(crate) unclaimed: Option<Payload>,
-    /// A panic of the destructor of captures that were not run.
-    pub(crate) stray: Option<Payload>,
-    pub(crate) settlement: Option<Settlement>,
-}
-
-impl Ended {
-    /// A job without a handle that returned.
-    const PLAINLY: Self =
-        Self { outcome: Outcome::Completed, unclaimed: None, stray: None, settlement: None };
-}
-
-/// Whether anybody waits to be told of a job's end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum News {
-    Awaited,
-    /// Its handle will look by itself.
-    Known,
-}
-
-/// The duty to tell a job's handle; done when this is dropped.
-pub(crate) struct Settlement {
-    task: Arc<dyn Pending>,
-    news: Cell<News>,
-}
-
-impl Settlement {
-    pub(crate) fn new(task: Arc<dyn Pending>) -> Self {
-        Self { task, news: Cell::new(News::Awaited) }
-    }
-
-    /// Publishes how the job ended. To be called under the lock under which the job's thread comes
-    /// free, so that who sees the one sees the other; the drop wakes who waits, without the lock.
-    pub(crate) fn publish(&self) {
-        self.news.set(self.task.settle());
-    }
-}
-
-impl Drop for Settlement {
-    fn drop(&mut self) {
-        match self.news.get() {
-            News::Awaited => self.task.tell(),
-            News::Known => {}
-        }
-    }
-}
-
 /// Runs user code and returns its panic, if it does, as a value.
 pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, Payload> {
     catch_unwind(AssertUnwindSafe(code))
@@ -206,62 +179,19 @@ pub(crate) fn discard_payload(payload: Payload) {
     }
 }
 
-/// A closure without a handle.
-struct Plain<F>(F);
-
-impl<F: FnOnce() + Send + 'static> Body for Plain<F> {
-    const HAS_HANDLE: bool = false;
-
-    fn run(self, ended: &mut Ended) {
-        if let Err(payload) = catch(self.0) {
-            ended.outcome = Outcome::Panicked;
-            ended.unclaimed = Some(payload);
-        }
-    }
-}
-
-/// A job whose handle shares its state; dropped unrun, it settles the handle.
-struct Tracked(Option<Arc<dyn Pending>>);
-
-impl Body for Tracked {
-    const HAS_HANDLE: bool = true;
-
-    fn run(mut self, ended: &mut Ended) {
-        *ended = self.0.take().expect("only its own run empties it").execute();
-    }
-
-    fn pending(&self) -> Option<&Arc<dyn Pending>> {
-        self.0.as_ref()
-    }
-}
-
-impl Drop for Tracked {
-    fn drop(&mut self) {
-        if let Some(task) = &self.0 {
-            task.abandon();
-        }
-    }
-}
-
-impl<B: Body> Body for Box<B> {
-    const HAS_HANDLE: bool = B::HAS_HANDLE;
-
-    fn run(self, ended: &mut Ended) {
-        (*self).run(ended);
-    }
-
-    fn pending(&self) -> Option<&Arc<dyn Pending>> {
-        (**self).pending()
-    }
-}
-
 /// The operations on a space that holds a `B`.
 struct Holding<B>(PhantomData<B>);
 
 #[expect(unsafe_code, reason = "these are the operations on the erased value")]
 impl<B: Body> Holding<B> {
-    const OPS: Ops =
-        Ops { run: Self::run, drop: Self::drop, pending: Self::pending, has_handle: B::HAS_HANDLE };
+    const OPS: Ops = Ops {
+        run: Self::run,
+        drop: Self::drop,
+        pending: Self::pending,
+        name: Self::name,
+        has_handle: B::HAS_HANDLE,
+        has_name: B::HAS_NAME,
+    };
 
     /// # Safety
     ///
@@ -292,16 +222,43 @@ impl<B: Body> Holding<B> {
         let body = unsafe { &*std::ptr::from_ref(space).cast::<B>() };
         body.pending()
     }
+
+    /// # Safety
+    ///
+    /// `space` holds an initialised `B`.
+    unsafe fn name(space: &Space) -> Option<&Arc<str>> {
+        // SAFETY: as in `pending`.
+        let body = unsafe { &*std::ptr::from_ref(space).cast::<B>() };
+        body.name()
+    }
 }
 
 impl Job {
     /// Makes a job of a closure. Its panic, should it panic, is reported by the pool that runs it.
+    #[track_caller]
     pub fn new<F: FnOnce() + Send + 'static>(f: F) -> Self {
-        Self::of(Plain(f))
+        Self::of(Plain(f), Location::caller())
+    }
+
+    /// Makes a job with a name, by which reports and the log call it.
+    #[track_caller]
+    pub fn named<F: FnOnce() + Send + 'static>(name: impl Into<Arc<str>>, f: F) -> Self {
+        Self::of(Named { f, name: name.into() }, Location::caller())
     }
 
     pub(crate) fn tracked(task: Arc<dyn Pending>) -> Self {
-        Self::of(Tracked(Some(task)))
+        let site = task.origin().site;
+        Self::of(Tracked(Some(task)), site)
+    }
+
+    /// Returns the job's name, if it was given one.
+    pub fn name(&self) -> Option<&str> {
+        self.shared_name().map(|name| &**name)
+    }
+
+    /// Returns where the program made the job, or submitted its closure.
+    pub fn submitted_at(&self) -> &'static Location<'static> {
+        self.site
     }
 
     /// Runs the job on this thread, under no pool: no hooks, no counts. Does nothing if its handle
@@ -329,20 +286,20 @@ impl Job {
         Ended { outcome: Outcome::Panicked, unclaimed: Some(payload), stray, settlement: None }
     }
 
-    fn of<B: Body>(body: B) -> Self {
+    fn of<B: Body>(body: B, site: Site) -> Self {
         let fits = size_of::<B>() <= size_of::<Space>() && align_of::<B>() <= align_of::<Space>();
-        if fits { Self::holding(body) } else { Self::holding(Box::new(body)) }
+        if fits { Self::holding(body, site) } else { Self::holding(Box::new(body), site) }
     }
 
     #[expect(unsafe_code, reason = "erases the type of the body")]
-    fn holding<B: Body>(body: B) -> Self {
+    fn holding<B: Body>(body: B, site: Site) -> Self {
         assert!(size_of::<B>() <= size_of::<Space>() && align_of::<B>() <= align_of::<Space>());
         let mut space: Space = [MaybeUninit::uninit(); WORDS];
         // SAFETY:
         // - valid for a write of `B`: the assertion above has its size and alignment.
         // - nothing is overwritten that would need a drop: the space is uninitialised.
         unsafe { space.as_mut_ptr().cast::<B>().write(body) };
-        Self { space, ops: &Holding::<B>::OPS, since: Stamp::UNSET, holds: PhantomData }
+        Self { space, site, ops: &Holding::<B>::OPS, since: Stamp::UNSET, holds: PhantomData }
     }
 
     /// Runs the job, which was [started](Pending::start) if it has a handle.
@@ -367,6 +324,17 @@ impl Job {
         unsafe { (self.ops.pending)(&self.space) }
     }
 
+    /// Returns the job's name, if it has one.
+    #[inline]
+    #[expect(unsafe_code, reason = "calls the erased operation")]
+    pub(crate) fn shared_name(&self) -> Option<&Arc<str>> {
+        if !self.ops.has_name {
+            return None;
+        }
+        // SAFETY: the space holds what `ops` operates on (the module's invariant).
+        unsafe { (self.ops.name)(&self.space) }
+    }
+
     /// Takes the job for running; false if its handle cancelled it, or another took it.
     pub(crate) fn start(&self) -> bool {
         self.pending().is_none_or(|task| task.start())
@@ -389,7 +357,11 @@ impl Drop for Job {
 
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Job").field("has_handle", &self.pending().is_some()).finish_non_exhaustive()
+        f.debug_struct("Job")
+            .field("name", &self.name())
+            .field("submitted_at", &format_args!("{}", self.site))
+            .field("has_handle", &self.pending().is_some())
+            .finish_non_exhaustive()
     }
 }
 

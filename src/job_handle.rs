@@ -1,6 +1,7 @@
 //! Owns a job's handle: waiting for its result, and cancelling it.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use crossbeam_channel::{Receiver, bounded};
 
 use crate::error::{AwaitError, JoinError, Never};
 use crate::interrupt;
-use crate::job::{Job, Pending};
+use crate::job::{Job, Origin, Pending};
 use crate::sync::{Arc, thread};
 use crate::task::{CancelOutcome, JobState, Settles, Task};
 use crate::wait::{Deadline, Heed, park_until, spin_until};
@@ -36,12 +37,31 @@ pub struct JobHandle<T> {
 
 impl Job {
     /// Makes a job and the handle to its result, in one allocation.
+    #[track_caller]
     pub fn with_handle<F, T>(f: F) -> (Self, JobHandle<T>)
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let task = Arc::new(Task::new(f));
+        Self::tracking(f, Origin { site: Location::caller(), name: None })
+    }
+
+    /// Makes a job with a name, by which reports and the log call it, and the handle to its result.
+    #[track_caller]
+    pub fn named_with_handle<F, T>(name: impl Into<Arc<str>>, f: F) -> (Self, JobHandle<T>)
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        Self::tracking(f, Origin { site: Location::caller(), name: Some(name.into()) })
+    }
+
+    fn tracking<F, T>(f: F, origin: Origin) -> (Self, JobHandle<T>)
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let task = Arc::new(Task::new(f, origin));
         let job = Self::tracked(Arc::clone(&task) as Arc<dyn Pending>);
         (job, JobHandle { task, done: OnceLock::new() })
     }

@@ -44,7 +44,7 @@
 //! [`Queue::Bounded`] (1,024 jobs unless told otherwise), [`Queue::Unbounded`], or
 //! [`Queue::Handoff`], in which a job is accepted only if a worker takes it at once. Jobs are
 //! started in the order of their submission; a worker that is started because the queue was full
-//! takes the oldest job, not the newest. Closures of up to 48 bytes are queued without an
+//! takes the oldest job, not the newest. Closures of up to 40 bytes are queued without an
 //! allocation; [`submit`](Handle::submit) makes one for closure, state and result together.
 //!
 //! # Rejection
@@ -163,6 +163,7 @@ mod admission; // the rules: what happens to a job, when does a worker leave
 mod desk; // everything decided under one lock
 mod queue; // the pending jobs
 mod stamp; // since when a job waits
+mod post; // what a worker is doing
 mod worker; // a worker's life: take, run, settle, rest, leave
 mod job_handle; // waiting for a job's result
 mod task; // the cell that a job and its handle share

@@ -10,6 +10,7 @@ use crate::error::AwaitError;
 use crate::job::Job;
 use crate::phase::Phase;
 use crate::pool::Pool;
+use crate::post::Post;
 use crate::running::Listed;
 use crate::shutdown_plan::ShutdownPlan;
 use crate::sync::{Arc, thread};
@@ -272,10 +273,11 @@ impl Pool {
             return false;
         }
         let Some(job) = desk.next_job(&mut outbox, &mut dead) else { return false };
-        desk.caller_takes_over();
+        let post = Arc::new(Post::taken_by(thread::current()));
+        desk.caller_takes_over(Arc::clone(&post));
         drop(desk);
         drop(outbox);
-        self.run_as_caller(job);
+        self.run_as_caller(&post, job);
         true
     }
 }

@@ -104,6 +104,7 @@ impl ThreadPoolExecutor {
     /// # Panics
     ///
     /// Only if the rejection policy does.
+    #[track_caller]
     pub fn execute<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), Rejected> {
         self.handle.execute(f)
     }
@@ -117,6 +118,7 @@ impl ThreadPoolExecutor {
     /// # Panics
     ///
     /// Only if the rejection policy does.
+    #[track_caller]
     pub fn submit<F, T>(&self, f: F) -> Result<JobHandle<T>, Rejected>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -125,11 +127,53 @@ impl ThreadPoolExecutor {
         self.handle.submit(f)
     }
 
+    /// Submits a job with a name. See [`Handle::execute_named`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Handle::execute`].
+    ///
+    /// # Panics
+    ///
+    /// Only if the rejection policy does.
+    #[track_caller]
+    pub fn execute_named<F: FnOnce() + Send + 'static>(
+        &self,
+        name: impl Into<Arc<str>>,
+        f: F,
+    ) -> Result<(), Rejected> {
+        self.handle.execute_named(name, f)
+    }
+
+    /// Submits a job with a name and returns the handle to its result. See
+    /// [`Handle::submit_named`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Handle::execute`].
+    ///
+    /// # Panics
+    ///
+    /// Only if the rejection policy does.
+    #[track_caller]
+    pub fn submit_named<F, T>(
+        &self,
+        name: impl Into<Arc<str>>,
+        f: F,
+    ) -> Result<JobHandle<T>, Rejected>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.handle.submit_named(name, f)
+    }
+
     /// Submits a job without asking the rejection policy. See [`Handle::try_execute`].
     ///
     /// # Errors
     ///
     /// As for [`Handle::try_execute`].
+    #[track_caller]
     pub fn try_execute<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), Rejected> {
         self.handle.try_execute(f)
     }
@@ -139,6 +183,7 @@ impl ThreadPoolExecutor {
     /// # Errors
     ///
     /// As for [`Handle::execute_timeout`].
+    #[track_caller]
     pub fn execute_timeout<F: FnOnce() + Send + 'static>(
         &self,
         f: F,

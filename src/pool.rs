@@ -11,9 +11,12 @@ use crate::error::Payload;
 use crate::hooks::{Hooks, Worker};
 use crate::interrupt::{self, Interrupt};
 use crate::job::{Home, Job, Outcome, Pending, Settlement};
+use crate::post::{Naming, Post};
 use crate::queue::Shelf;
 use crate::rejection::RejectionPolicy;
+use crate::running::RunningJob;
 use crate::settings::Settings;
+use crate::stamp::Stamp;
 use crate::stats::{Ends, PoolStats};
 use crate::stopping::Stopping;
 use crate::sync::{Apart, Arc, Mutex};
@@ -86,6 +89,20 @@ impl Pool {
         let mut desk = self.desk.lock();
         let oldest = outbox.jobs.oldest().or_else(|| desk.inbox.oldest());
         desk.stats(oldest)
+    }
+
+    /// The jobs that are being run, the longest-running first.
+    pub(crate) fn running_jobs(&self) -> Vec<RunningJob> {
+        let (workers, callers) = self.desk.lock().crew();
+        let mut running = Vec::new();
+        for (index, ends) in workers {
+            ends.post.list(index, &mut running);
+        }
+        for post in callers {
+            post.list(0, &mut running);
+        }
+        running.sort_by_key(|job| std::cmp::Reverse(job.running_for()));
+        running
     }
 
     // Who this thread is.
@@ -205,7 +222,11 @@ impl Home for Pool {
         self.sweep(sweep);
         // A frame of its own: the waiting job's interrupt comes back after.
         let frame = interrupt::enter_pool(&self.stop);
-        let (outcome, settlement) = self.run(&worker, Job::tracked(Arc::clone(task)));
+        ends.post.push_down();
+        let since = ends.post.now();
+        let job = Job::tracked(Arc::clone(task));
+        let (outcome, settlement) = self.run(&worker, &ends.post, since, job);
+        ends.post.pop_up();
         drop(frame);
         ends.note(outcome);
         drop(settlement);
@@ -217,9 +238,17 @@ impl Home for Pool {
 }
 
 impl Pool {
-    /// Runs a started job under the hooks.
+    /// Runs a started job under the hooks, at that post.
     #[inline]
-    pub(crate) fn run(&self, worker: &Worker, job: Job) -> (Outcome, Option<Settlement>) {
+    pub(crate) fn run(
+        &self,
+        worker: &Worker,
+        post: &Post,
+        since: Stamp,
+        job: Job,
+    ) -> (Outcome, Option<Settlement>) {
+        let naming = if job.shared_name().is_some() { Naming::Named } else { Naming::Unnamed };
+        post.begin(&job, since);
         let ended = match self.hooks.job_starts(worker) {
             Ok(()) => {
                 let ended = job.run_caught();
@@ -232,6 +261,7 @@ impl Pool {
             self.report_panics(ended.unclaimed, ended.stray);
         }
         interrupt::end_job();
+        post.end(naming);
         (ended.outcome, ended.settlement)
     }
 

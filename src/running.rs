@@ -15,7 +15,7 @@ pub struct RunningJob {
     pub(crate) name: Option<Arc<str>>,
     pub(crate) submitted_at: &'static Location<'static>,
     pub(crate) worker_index: usize,
-    pub(crate) thread: Thread,
+    pub(crate) thread: Option<Thread>,
     pub(crate) running_for: Duration,
 }
 
@@ -38,12 +38,12 @@ impl RunningJob {
 
     /// Returns the name of the thread that runs it, if it has one.
     pub fn thread_name(&self) -> Option<&str> {
-        self.thread.name()
+        self.thread.as_ref()?.name()
     }
 
-    /// Returns how long it has been running. Never told too short. Where jobs end within some
-    /// microseconds of their start, up to 64 of them share a reading of the clock, and one that takes
-    /// long right after those may be told to have started with the first of them.
+    /// Returns how long it has been running; never less than it has. Jobs that follow one another
+    /// within 15 microseconds share a reading of the clock, at most 16 of them: where one of those
+    /// takes long, the few after it may be told to have started with it.
     pub fn running_for(&self) -> Duration {
         self.running_for
     }
@@ -58,7 +58,7 @@ impl fmt::Display for RunningJob {
         write!(
             f,
             " on {}, submitted at {}, running for {:.1?}",
-            self.thread.name().unwrap_or("a thread without a name"),
+            self.thread_name().unwrap_or("a thread without a name"),
             self.submitted_at,
             self.running_for
         )

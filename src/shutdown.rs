@@ -11,7 +11,6 @@ use crate::interrupt::{self, Guard, Interrupt};
 use crate::job::{Job, catch};
 use crate::phase::Phase;
 use crate::pool::Pool;
-use crate::running::RunningJob;
 use crate::shutdown_plan::{ShutdownPhase, ShutdownPlan};
 use crate::shutdown_report::{ShutdownOutcome, ShutdownReport, Verdict};
 use crate::stats::PoolStats;
@@ -187,10 +186,6 @@ impl Pool {
         if let Err(payload) = catch(|| plan.note(phase)) {
             self.hooks.panicked(&self.name, "on_phase hook", payload);
         }
-    }
-
-    pub(crate) fn running_jobs(&self) -> Vec<RunningJob> {
-        Vec::new()
     }
 }
 

@@ -11,8 +11,9 @@ use crate::interrupt;
 use crate::job::{Home, Job, drop_caught};
 use crate::phase::Phase;
 use crate::pool::Pool;
+use crate::post::Post;
 use crate::rejection::{RejectReason, Rejected, Saturation};
-use crate::sync::{Arc, MutexGuard, lock_patiently};
+use crate::sync::{Arc, MutexGuard, lock_patiently, thread};
 use crate::wait::{Deadline, Heed, Waiter};
 
 impl Pool {
@@ -255,22 +256,23 @@ impl Pool {
             Self::leave_out(desk, job);
             return Ok(());
         }
-        desk.caller_starts();
+        let post = Arc::new(Post::taken_by(thread::current()));
+        desk.caller_starts(Arc::clone(&post));
         drop(desk);
-        self.run_as_caller(job);
+        self.run_as_caller(&post, job);
         Ok(())
     }
 
     /// Runs a job that the desk counts as a caller's.
-    pub(crate) fn run_as_caller(&self, job: Job) {
+    pub(crate) fn run_as_caller(&self, post: &Arc<Post>, job: Job) {
         let role = self.enter(None);
         let frame = interrupt::enter_pool(&self.stop);
         let worker = Worker { index: 0, pool: Arc::clone(&self.name) };
-        let (outcome, settlement) = self.run(&worker, job);
+        let (outcome, settlement) = self.run(&worker, post, post.now(), job);
         drop(frame);
         let mut desk = self.desk.lock();
         desk.tally.end(outcome);
-        desk.caller_ends();
+        desk.caller_ends(post);
         if let Some(owed) = &settlement {
             owed.publish();
         }

@@ -9,7 +9,7 @@
 
 use crate::error::{JoinError, Payload};
 use crate::interrupt::{self, Core, Interrupt, Node};
-use crate::job::{Ended, Home, News, Outcome, Pending, Settlement, catch, drop_caught};
+use crate::job::{Ended, Home, News, Origin, Outcome, Pending, Settlement, catch, drop_caught};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 
 use self::cell::{Cell, Stage, Told, report};
@@ -62,6 +62,7 @@ pub(crate) struct Task<F, T> {
     cell: Mutex<Cell<T>>,
     /// Follows the cell's stage.
     settled: AtomicBool,
+    origin: Origin,
 }
 
 impl<F: Send, T: Send> Node for Task<F, T> {
@@ -75,7 +76,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    pub(crate) fn new(f: F) -> Self {
+    pub(crate) fn new(f: F, origin: Origin) -> Self {
         let cell =
             Cell { stage: Stage::Pending, home: None, waiter: None, done: None, has_handle: true };
         Self {
@@ -83,6 +84,7 @@ where
             body: Mutex::new(Some(f)),
             cell: Mutex::new(cell),
             settled: AtomicBool::new(false),
+            origin,
         }
     }
 
@@ -163,6 +165,10 @@ where
         // The pool goes on living: whoever takes the job back holds it.
         cell.home = None;
         is_pending
+    }
+
+    fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     fn is_pending(&self) -> bool {

@@ -16,5 +16,6 @@ mod interrupt; // asking jobs to stop
 mod panics; // of every piece of the user's code
 mod hooks; // when they run
 mod stats; // the figures
+mod running; // names, and the jobs that are being run
 mod resources; // allocations, idle CPU, threads and memory left behind
 mod tidy; // the tree itself

@@ -1,0 +1,69 @@
+//! Owns how a job ended, and what is owed to others then.
+
+use std::cell::Cell;
+
+use super::Pending;
+use crate::error::Payload;
+use crate::sync::Arc;
+
+/// How a job ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It returned.
+    Completed,
+    /// It panicked.
+    Panicked,
+}
+
+/// A job that has run: how it ended, and what is still owed to others.
+#[must_use]
+pub(crate) struct Ended {
+    pub(crate) outcome: Outcome,
+    /// A panic that nobody else will hear of.
+    pub(crate) unclaimed: Option<Payload>,
+    /// A panic of the destructor of captures that were not run.
+    pub(crate) stray: Option<Payload>,
+    pub(crate) settlement: Option<Settlement>,
+}
+
+impl Ended {
+    /// A job without a handle that returned.
+    pub(super) const PLAINLY: Self =
+        Self { outcome: Outcome::Completed, unclaimed: None, stray: None, settlement: None };
+}
+
+/// Whether anybody waits to be told of a job's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    Awaited,
+    /// Its handle will look by itself.
+    Known,
+}
+
+/// The duty to tell a job's handle; done when this is dropped.
+pub(crate) struct Settlement {
+    task: Arc<dyn Pending>,
+    news: Cell<News>,
+}
+
+impl Settlement {
+    pub(crate) fn new(task: Arc<dyn Pending>) -> Self {
+        Self { task, news: Cell::new(News::Awaited) }
+    }
+
+    /// Publishes how the job ended. To be called under the lock under which the job's thread comes
+    /// free, so that who sees the one sees the other; the drop wakes who waits, without the lock.
+    pub(crate) fn publish(&self) {
+        self.news.set(self.task.settle());
+    }
+}
+
+impl Drop for Settlement {
+    fn drop(&mut self) {
+        match self.news.get() {
+            News::Awaited => self.task.tell(),
+            News::Known => {}
+        }
+    }
+}
