@@ -10,12 +10,13 @@ use std::time::Duration;
 use crate::error::BuildError;
 use crate::hooks::{Hooks, Worker};
 use crate::job::Outcome;
+use crate::kept::Ending;
 use crate::lifecycle::OnDrop;
 use crate::owner::ThreadPoolExecutor;
 use crate::pool::Pool;
 use crate::rejection::{RejectionPolicy, policy};
 use crate::settings::{CoreTimeout, Growth, Queue, Settings};
-use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 use crate::worker::{ThreadMaker, WorkerThread};
 
 /// Configures a [`ThreadPoolExecutor`]. Setters may be called in any order; [`build`](Self::build)
@@ -217,11 +218,13 @@ impl Builder {
         self
     }
 
-    /// Sets a hook that runs exactly once, when the last job and the last worker have ended and
+    /// Adds a hook that runs exactly once, when the last job and the last worker have ended and
     /// before anybody is told: on the last worker's thread, or on that of the call that ended the
-    /// pool.
+    /// pool. Those added last run first; so do those that
+    /// [`Handle::on_terminated`](crate::Handle::on_terminated) adds later.
     pub fn on_terminated(mut self, f: impl FnOnce() + Send + 'static) -> Self {
-        self.hooks.on_terminated = Mutex::new(Some(Box::new(f)));
+        // It takes all: no pool that has ended can be built.
+        self.hooks.endings.get_mut().add(Ending::Hook(Box::new(f))).ok();
         self
     }
 

@@ -7,6 +7,7 @@ use crate::error::AwaitError;
 use crate::executor::Executor;
 use crate::job::Job;
 use crate::job_handle::JobHandle;
+use crate::kept::Kept;
 use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::rejection::Rejected;
@@ -187,6 +188,55 @@ impl Handle {
     /// running ones, the caller too, interrupted.
     pub fn shutdown_with(&self, plan: &ShutdownPlan) -> ShutdownReport {
         self.pool.shutdown_with(plan)
+    }
+
+    /// Hands a value to the pool, which drops it strictly after its last job has ended. So what jobs
+    /// use, a connection or a producer, cannot be closed under their feet.
+    ///
+    /// Values and [`on_terminated`](Self::on_terminated) hooks have their turn in the reverse order
+    /// of handing over, each before anybody is told that the pool has ended. The pool drops its share;
+    /// a clone of the [`Kept`] that is still elsewhere then is the last to keep the value. Clones that
+    /// jobs have captured are gone by then. A panic of its destructor is reported like that of a hook.
+    ///
+    /// A pool that has ended keeps nothing: the value goes with the `Kept` that is returned. If the
+    /// pool never ends, as when a job does not stop, the value is not dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workcrew::ThreadPoolExecutor;
+    ///
+    /// struct Producer;
+    /// impl Producer {
+    ///     fn send(&self, _record: usize) {}
+    /// }
+    /// impl Drop for Producer {
+    ///     fn drop(&mut self) {
+    ///         println!("closed, after the last record");
+    ///     }
+    /// }
+    ///
+    /// let pool = ThreadPoolExecutor::fixed(4)?;
+    /// let producer = pool.keep_until_terminated(Producer);
+    /// for record in 0..1000 {
+    ///     let producer = producer.clone();
+    ///     pool.execute(move || producer.send(record))?;
+    /// }
+    /// drop(producer);
+    /// pool.close();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn keep_until_terminated<T: Send + Sync + 'static>(&self, value: T) -> Kept<T> {
+        self.pool.hooks.keep(value)
+    }
+
+    /// Adds a hook that runs exactly once, after the last job and the last worker have ended and
+    /// before anybody is told, as that of [`Builder::on_terminated`](crate::Builder::on_terminated)
+    /// does. Those added last run first; a panic of one is reported, and the others still run.
+    ///
+    /// If the pool has ended, the hook runs here and now.
+    pub fn on_terminated(&self, f: impl FnOnce() + Send + 'static) {
+        self.pool.hooks.add_ending(&self.pool.name, Box::new(f));
     }
 
     /// Waits until the pool has ended: every job, every worker, `on_terminated`, and the worker

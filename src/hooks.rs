@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::error::{Payload, panic_message};
 use crate::job::{Outcome, catch, discard_payload};
+use crate::kept::{Ending, Endings, Kept};
 use crate::sync::{Arc, Mutex};
 
 /// The thread that runs a job, as hooks see it.
@@ -39,7 +40,6 @@ impl fmt::Display for Worker {
 type WorkerHook = Option<Box<dyn Fn(&Worker) + Send + Sync>>;
 type OutcomeHook = Option<Box<dyn Fn(&Worker, Outcome) + Send + Sync>>;
 type PanicHook = Option<Box<dyn Fn(&(dyn Any + Send)) + Send + Sync>>;
-type EndHook = Option<Box<dyn FnOnce() + Send>>;
 
 #[derive(Default)]
 pub(crate) struct Hooks {
@@ -48,7 +48,8 @@ pub(crate) struct Hooks {
     pub(crate) before_job: WorkerHook,
     pub(crate) after_job: OutcomeHook,
     pub(crate) on_panic: PanicHook,
-    pub(crate) on_terminated: Mutex<EndHook>,
+    /// Locked alone.
+    pub(crate) endings: Mutex<Endings>,
 }
 
 impl Hooks {
@@ -76,11 +77,39 @@ impl Hooks {
         }
     }
 
+    /// Does all that is to be done at the pool's end, what was handed over last first.
     pub(crate) fn terminated(&self, pool: &str) {
-        let hook = self.on_terminated.lock().take();
-        if let Some(Err(payload)) = hook.map(catch) {
-            self.panicked(pool, "on_terminated hook", payload);
+        while let Some(ending) = self.take_ending() {
+            self.run_ending(pool, ending);
         }
+    }
+
+    fn take_ending(&self) -> Option<Ending> {
+        self.endings.lock().take_last()
+    }
+
+    fn run_ending(&self, pool: &str, ending: Ending) {
+        let name = ending.name();
+        if let Err(payload) = catch(|| ending.run()) {
+            self.panicked(pool, name, payload);
+        }
+    }
+
+    /// Calls the hook at the pool's end, or now if that has been.
+    pub(crate) fn add_ending(&self, pool: &str, hook: Box<dyn FnOnce() + Send>) {
+        let late = self.endings.lock().add(Ending::Hook(hook)).err();
+        if let Some(hook) = late {
+            self.run_ending(pool, hook);
+        }
+    }
+
+    /// Keeps the value until the pool's end, if that has not been.
+    pub(crate) fn keep<T: Send + Sync + 'static>(&self, value: T) -> Kept<T> {
+        let kept = Kept::new(value);
+        let late = self.endings.lock().add(kept.share()).err();
+        // Another share of what is returned: nothing of the user's is dropped here.
+        drop(late);
+        kept
     }
 
     #[cold]

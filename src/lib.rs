@@ -138,6 +138,7 @@ pub use crate::handle::Handle;
 pub use crate::hooks::Worker;
 pub use crate::job::{Job, Outcome};
 pub use crate::job_handle::JobHandle;
+pub use crate::kept::Kept;
 pub use crate::lifecycle::OnDrop;
 pub use crate::owner::ThreadPoolExecutor;
 pub use crate::phase::Phase;
@@ -179,6 +180,7 @@ mod resize; // changes while it runs
 mod threads; // joining the threads
 pub mod interrupt; // asking a job to stop
 mod hooks; // the user's callbacks
+mod kept; // what is done at the pool's very end
 mod stats; // the figures
 mod error; // errors, and what a panic says
 mod wait; // parking until woken, timed out or interrupted

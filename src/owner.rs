@@ -16,10 +16,10 @@ use crate::pool::Pool;
 use crate::rejection::Rejected;
 use crate::running::RunningJob;
 use crate::settings::{CoreTimeout, Queue};
-use crate::shutdown_plan::ShutdownPlan;
-use crate::shutdown_report::ShutdownReport;
 use crate::stats::PoolStats;
 use crate::sync::Arc;
+
+mod ending; // ending it with a report
 
 /// A thread pool, owned: dropping it ends the pool, by default after all its jobs.
 ///
@@ -214,13 +214,6 @@ impl ThreadPoolExecutor {
     #[must_use = "these jobs were accepted and have not been run; drop them explicitly if that is meant"]
     pub fn shutdown_now(&self) -> Vec<Job> {
         self.handle.shutdown_now()
-    }
-
-    /// Carries out a shutdown plan, and reports how it went. See [`Handle::shutdown_with`].
-    ///
-    /// After a report that the pool has not ended, the drop of the pool does not wait either.
-    pub fn shutdown_with(&self, plan: &ShutdownPlan) -> ShutdownReport {
-        self.handle.shutdown_with(plan)
     }
 
     /// Waits until the pool has ended and its threads are joined. See
