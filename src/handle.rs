@@ -33,6 +33,11 @@ impl Handle {
         Self { pool: Arc::clone(pool) }
     }
 
+    /// Returns whether this thread runs a job or a hook of the pool.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.pool.is_inside()
+    }
+
     /// Submits a job whose result nobody waits for.
     ///
     /// # Errors
@@ -259,6 +264,11 @@ impl Handle {
     /// As for [`await_termination`](Self::await_termination).
     pub fn wait_idle(&self, timeout: Duration) -> Result<(), AwaitError> {
         self.pool.wait_idle(Deadline::after(timeout))
+    }
+
+    /// Returns the pool's name.
+    pub fn name(&self) -> &str {
+        &self.pool.name
     }
 
     /// Returns where the pool is in its life.

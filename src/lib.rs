@@ -145,6 +145,7 @@ pub use crate::phase::Phase;
 pub use crate::rejection::{RejectReason, Rejected, RejectionPolicy, Saturation, policy};
 pub use crate::running::RunningJob;
 pub use crate::settings::{Growth, Queue};
+pub use crate::shutdown_group::{GroupReport, ShutdownGroup};
 pub use crate::shutdown_plan::{ShutdownPhase, ShutdownPlan};
 pub use crate::shutdown_report::{ShutdownOutcome, ShutdownReport};
 pub use crate::stats::PoolStats;
@@ -174,6 +175,7 @@ mod shutdown_plan; // how a pool is to be stopped
 mod shutdown; // carrying such a plan out
 mod stopping; // what the callers of one run share
 mod shutdown_report; // how it went
+mod shutdown_group; // several pools, phase after phase
 mod running; // the jobs that are being run, as users see them
 mod phase; // the phases of its life
 mod resize; // changes while it runs

@@ -235,6 +235,11 @@ impl ThreadPoolExecutor {
         self.handle.wait_idle(timeout)
     }
 
+    /// Returns the pool's name.
+    pub fn name(&self) -> &str {
+        self.handle.name()
+    }
+
     /// Returns where the pool is in its life.
     pub fn phase(&self) -> Phase {
         self.handle.phase()

@@ -11,7 +11,7 @@ use crate::error::Payload;
 use crate::hooks::{Hooks, Worker};
 use crate::interrupt::{self, Interrupt};
 use crate::job::{Home, Job, Outcome, Pending, Settlement};
-use crate::post::{Naming, Post};
+use crate::post::Post;
 use crate::queue::Shelf;
 use crate::rejection::RejectionPolicy;
 use crate::running::RunningJob;
@@ -247,8 +247,7 @@ impl Pool {
         since: Stamp,
         job: Job,
     ) -> (Outcome, Option<Settlement>) {
-        let naming = if job.shared_name().is_some() { Naming::Named } else { Naming::Unnamed };
-        post.begin(&job, since);
+        let naming = post.begin(&job, since);
         let ended = match self.hooks.job_starts(worker) {
             Ok(()) => {
                 let ended = job.run_caught();

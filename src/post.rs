@@ -76,11 +76,19 @@ impl Post {
 
     /// The job is about to be run.
     #[inline]
-    pub(crate) fn begin(&self, job: &Job, since: Stamp) {
-        if let Some(name) = job.shared_name() {
-            self.rest.lock().name = Some(Arc::clone(name));
-        }
+    pub(crate) fn begin(&self, job: &Job, since: Stamp) -> Naming {
+        let naming = match job.shared_name() {
+            Some(name) => self.call(name),
+            None => Naming::Unnamed,
+        };
         self.note(job.submitted_at(), since);
+        naming
+    }
+
+    #[cold]
+    fn call(&self, name: &Arc<str>) -> Naming {
+        self.rest.lock().name = Some(Arc::clone(name));
+        Naming::Named
     }
 
     #[inline]
@@ -90,7 +98,7 @@ impl Post {
         self.site.set(site);
     }
 
-    /// The job has ended, and was one with a name or not.
+    /// The job has ended.
     #[inline]
     pub(crate) fn end(&self, naming: Naming) {
         self.site.clear();

@@ -116,6 +116,12 @@ impl ShutdownPlan {
         self
     }
 
+    /// The same with what is left of its budget after that time.
+    pub(crate) fn after(&self, elapsed: Duration) -> Self {
+        let budget = self.budget.map(|budget| budget.saturating_sub(elapsed));
+        Self { budget, ..self.clone() }
+    }
+
     /// The grace, as the budget lets it be.
     pub(crate) fn allowed_grace(&self) -> Duration {
         match self.budget {

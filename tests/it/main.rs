@@ -11,6 +11,7 @@ mod factory; // threads that cannot be started
 mod shutdown; // the orderly end, and waiting for it
 mod shutdown_now; // the quick end, and pending jobs taken back
 mod shutdown_plan; // stopping by a plan, and the report
+mod group; // several pools, stopped in phases
 mod handles; // results, cancelling, joining from a worker
 mod interrupt; // asking jobs to stop
 mod panics; // of every piece of the user's code
