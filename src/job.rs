@@ -16,12 +16,17 @@ use crate::error::Payload;
 use crate::stamp::Stamp;
 use crate::sync::{Arc, AtomicPtr, Ordering};
 
+use self::around::Wrapped;
+pub(crate) use self::around::{Around, Within, compose, run_within};
 use self::body::{Body, Named, Plain, Tracked};
 pub use self::ended::Outcome;
 pub(crate) use self::ended::{Ended, News, Settlement};
+pub(crate) use self::pending::{Home, Pending};
 
+mod around; // what goes around its running
 mod body; // what it carries
 mod ended; // how it ended
+mod pending; // what pools know of it
 
 /// The words of captures that a job holds without allocating.
 const WORDS: usize = 5;
@@ -123,45 +128,6 @@ impl SiteSlot {
     }
 }
 
-/// A job with a handle, as the queue sees it. All calls are made under the lock that decides.
-pub(crate) trait Pending: Send + Sync {
-    /// Marks it as queued at `home`; false if it was cancelled before.
-    fn queue(&self, home: Arc<dyn Home>) -> bool;
-    /// Takes it for running; false if it was taken or cancelled before.
-    fn start(&self) -> bool;
-    /// Marks it as queued nowhere, though still to be run; false if it was taken or cancelled.
-    fn hand_back(&self) -> bool;
-    /// Where it comes from.
-    fn origin(&self) -> &Origin;
-    /// Returns whether it still waits to be started.
-    fn is_pending(&self) -> bool;
-    /// Runs what [`start`](Self::start) took.
-    fn execute(self: Arc<Self>) -> Ended;
-    /// Ends what `start` took with a panic that came from elsewhere, without running it.
-    fn fail(self: Arc<Self>, payload: Payload) -> Ended;
-    /// Settles it as cancelled unless it was taken.
-    fn abandon(&self);
-    /// Publishes how it ended, and says whether somebody is still to be told. Runs none of the
-    /// user's code.
-    fn settle(&self) -> News;
-    /// Publishes how it ended, if that was not done before, and wakes who waits for it.
-    fn tell(&self);
-}
-
-/// What a pending job's handle may ask of the pool that queues the job.
-pub(crate) trait Home: Send + Sync {
-    /// Calls `claim` under the pool's lock and, if it says that it got the job, counts the job as
-    /// cancelled and its place as free; to be followed by `cancel_ended`.
-    fn cancel(&self, claim: &mut dyn FnMut() -> bool) -> bool;
-    /// The handle of a job that was cancelled has been told, and its captures are dropped.
-    fn cancel_ended(&self);
-    /// If this thread is one of the pool's workers: calls `claim` under the pool's lock and, if it
-    /// says that it got the job, runs the job here.
-    fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool);
-    /// Tells whom it concerns of a panic that no handle will receive.
-    fn report_panic(&self, payload: Payload);
-}
-
 /// Runs user code and returns its panic, if it does, as a value.
 pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, Payload> {
     catch_unwind(AssertUnwindSafe(code))
@@ -259,6 +225,48 @@ impl Job {
     /// Returns where the program made the job, or submitted its closure.
     pub fn submitted_at(&self) -> &'static Location<'static> {
         self.site
+    }
+
+    /// Puts code around the running of the job: `around` is called in its place, on its thread, with
+    /// a function that runs it. For what has to be there while a job runs, and is not where it was
+    /// submitted: a tracing span, a locale, a transaction.
+    ///
+    /// Handle, name, place, interrupt and cancelling stay those of the job, and a waiter that runs
+    /// the job itself runs it within `around`, too. The function returns when the job has ended, also
+    /// by a panic, which goes where it would go otherwise; called again it does nothing. If `around`
+    /// panics before it has called the function, or does not call it, the job ends with a panic
+    /// instead of being run. A later panic of `around` is reported by the pool. What is wrapped last
+    /// is outermost.
+    ///
+    /// [`Builder::wrap_job`](crate::Builder::wrap_job) does this for every job of a pool.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workcrew::Job;
+    ///
+    /// let (job, handle) = Job::with_handle(|| 6 * 7);
+    /// let job = job.wrap(|run| {
+    ///     println!("begins");
+    ///     run();
+    ///     println!("has ended");
+    /// });
+    /// job.run();
+    /// assert_eq!(handle.join()?, 42);
+    /// # Ok::<(), workcrew::JoinError>(())
+    /// ```
+    #[must_use = "a job that is dropped is not run"]
+    pub fn wrap<W>(self, around: W) -> Self
+    where
+        W: FnOnce(&mut dyn FnMut()) + Send + 'static,
+    {
+        let Some(task) = self.pending() else {
+            let site = self.site;
+            return Self::of(Wrapped { inner: self, around }, site);
+        };
+        let late = task.wrap(Box::new(around));
+        drop(late);
+        self
     }
 
     /// Runs the job on this thread, under no pool: no hooks, no counts. Does nothing if its handle

@@ -150,6 +150,7 @@ pub use crate::shutdown_plan::{ShutdownPhase, ShutdownPlan};
 pub use crate::shutdown_report::{ShutdownOutcome, ShutdownReport};
 pub use crate::stats::PoolStats;
 pub use crate::task::{CancelOutcome, JobState};
+pub use crate::uncaught::UncaughtPanic;
 pub use crate::worker::WorkerThread;
 
 // In reading order, which follows a job.
@@ -182,6 +183,7 @@ mod resize; // changes while it runs
 mod threads; // joining the threads
 pub mod interrupt; // asking a job to stop
 mod hooks; // the user's callbacks
+mod uncaught; // a panic that nobody receives
 mod kept; // what is done at the pool's very end
 mod stats; // the figures
 mod error; // errors, and what a panic says

@@ -16,7 +16,6 @@ use crate::queue::Shelf;
 use crate::rejection::RejectionPolicy;
 use crate::running::RunningJob;
 use crate::settings::Settings;
-use crate::stamp::Stamp;
 use crate::stats::{Ends, PoolStats};
 use crate::stopping::Stopping;
 use crate::sync::{Apart, Arc, Mutex};
@@ -223,9 +222,9 @@ impl Home for Pool {
         // A frame of its own: the waiting job's interrupt comes back after.
         let frame = interrupt::enter_pool(&self.stop);
         ends.post.push_down();
-        let since = ends.post.now();
+        ends.post.start_now();
         let job = Job::tracked(Arc::clone(task));
-        let (outcome, settlement) = self.run(&worker, &ends.post, since, job);
+        let (outcome, settlement) = self.run(&worker, &ends.post, job);
         ends.post.pop_up();
         drop(frame);
         ends.note(outcome);
@@ -238,16 +237,15 @@ impl Home for Pool {
 }
 
 impl Pool {
-    /// Runs a started job under the hooks, at that post.
+    /// Runs a started job under the hooks, at a post that knows the time of the start.
     #[inline]
     pub(crate) fn run(
         &self,
         worker: &Worker,
         post: &Post,
-        since: Stamp,
         job: Job,
     ) -> (Outcome, Option<Settlement>) {
-        let naming = post.begin(&job, since);
+        let naming = post.begin(&job);
         let ended = match self.hooks.job_starts(worker) {
             Ok(()) => {
                 let ended = job.run_caught();
@@ -257,7 +255,7 @@ impl Pool {
             Err(payload) => job.fail(payload),
         };
         if ended.unclaimed.is_some() || ended.stray.is_some() {
-            self.report_panics(ended.unclaimed, ended.stray);
+            self.report_panics(post, ended.unclaimed, ended.stray);
         }
         interrupt::end_job();
         post.end(naming);
@@ -265,9 +263,9 @@ impl Pool {
     }
 
     #[cold]
-    fn report_panics(&self, unclaimed: Option<Payload>, stray: Option<Payload>) {
+    fn report_panics(&self, post: &Post, unclaimed: Option<Payload>, stray: Option<Payload>) {
         if let Some(payload) = unclaimed {
-            self.hooks.panicked(&self.name, "a job", payload);
+            self.hooks.panicked_from(&self.name, "a job", post.origin().as_ref(), payload);
         }
         self.report_destructor(stray);
     }

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::job::{Job, Origin, Site, SiteSlot};
+use crate::job::{Job, Origin, SiteSlot};
 use crate::running::RunningJob;
 use crate::stamp::{Stamp, Stamps, at};
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, Thread};
@@ -15,7 +15,7 @@ use crate::sync::{Arc, AtomicU64, Mutex, Ordering, Thread};
 const QUICK: u64 = 15_000;
 
 /// How many do at most.
-const MOST: u32 = 16;
+const MOST: u32 = 64;
 
 /// Gives the jobs of one worker the moments of their starts.
 pub(crate) type Starts = Stamps<QUICK, MOST>;
@@ -69,19 +69,30 @@ impl Post {
         Stamps::from(self.epoch)
     }
 
-    /// This very moment.
-    pub(crate) fn now(&self) -> Stamp {
+    fn now(&self) -> Stamp {
         at(self.epoch, Instant::now())
+    }
+
+    /// Jobs begin at that moment, until told otherwise.
+    #[inline]
+    pub(crate) fn start(&self, since: Stamp) {
+        // ORDERING: Release pairs with `read`, which so sees that the job before has ended.
+        self.since.store(since.0, Ordering::Release);
+    }
+
+    /// The next job begins at this very moment.
+    pub(crate) fn start_now(&self) {
+        self.start(self.now());
     }
 
     /// The job is about to be run.
     #[inline]
-    pub(crate) fn begin(&self, job: &Job, since: Stamp) -> Naming {
+    pub(crate) fn begin(&self, job: &Job) -> Naming {
         let naming = match job.shared_name() {
             Some(name) => self.call(name),
             None => Naming::Unnamed,
         };
-        self.note(job.submitted_at(), since);
+        self.site.set(job.submitted_at());
         naming
     }
 
@@ -89,13 +100,6 @@ impl Post {
     fn call(&self, name: &Arc<str>) -> Naming {
         self.rest.lock().name = Some(Arc::clone(name));
         Naming::Named
-    }
-
-    #[inline]
-    fn note(&self, site: Site, since: Stamp) {
-        // ORDERING: Release pairs with `read`, which so sees that the job before has ended.
-        self.since.store(since.0, Ordering::Release);
-        self.site.set(site);
     }
 
     /// The job has ended.
@@ -128,7 +132,8 @@ impl Post {
         let mut rest = self.rest.lock();
         if let Some(Entry { origin, since }) = rest.below.pop().flatten() {
             rest.name = origin.name;
-            self.note(origin.site, since);
+            self.start(since);
+            self.site.set(origin.site);
         }
     }
 
@@ -159,7 +164,7 @@ impl Post {
     fn read(&self, rest: &Rest) -> Option<Entry> {
         let mut site = self.site.get()?;
         for _ in 0..LOOKS {
-            // ORDERING: Acquire pairs with `note`.
+            // ORDERING: Acquire pairs with `start`.
             let since = Stamp(self.since.load(Ordering::Acquire));
             let again = self.site.get()?;
             if std::ptr::eq(site, again) {

@@ -42,8 +42,8 @@ impl RunningJob {
     }
 
     /// Returns how long it has been running; never less than it has. Jobs that follow one another
-    /// within 15 microseconds share a reading of the clock, at most 16 of them: where one of those
-    /// takes long, the few after it may be told to have started with it.
+    /// within 15 microseconds share a reading of the clock, at most 64 of them: where one of those
+    /// takes long, some after it may be told to have started with it.
     pub fn running_for(&self) -> Duration {
         self.running_for
     }

@@ -50,6 +50,16 @@ impl<const PACE: u64, const SHARE: u32> Stamps<PACE, SHARE> {
         self.next_at(|| at(epoch, Instant::now()))
     }
 
+    /// The stamp of a job now, if it is not the last one again.
+    #[inline]
+    pub(crate) fn renew(&mut self) -> Option<Stamp> {
+        if self.given < self.run {
+            self.given += 1;
+            return None;
+        }
+        Some(self.note(at(self.epoch, Instant::now())))
+    }
+
     #[inline]
     fn next_at(&mut self, clock: impl FnOnce() -> Stamp) -> Stamp {
         if self.given < self.run {

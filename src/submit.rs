@@ -19,7 +19,19 @@ use crate::wait::{Deadline, Heed, Waiter};
 impl Pool {
     /// Takes the job, or asks the policy what to do with it.
     pub(crate) fn execute(self: &Arc<Self>, job: Job) -> Result<(), Rejected> {
-        self.admit(job).or_else(|rejected| self.consult(rejected))
+        let admitted = match &self.hooks.wrap_job {
+            None => self.admit(job),
+            Some(wrap) => self.admit(wrap(job)),
+        };
+        admitted.or_else(|rejected| self.consult(rejected))
+    }
+
+    /// What the user has every job go through.
+    fn wrap(&self, job: Job) -> Job {
+        match &self.hooks.wrap_job {
+            None => job,
+            Some(wrap) => wrap(job),
+        }
     }
 
     #[cold]
@@ -41,7 +53,7 @@ impl Pool {
 
     /// Takes the job, or counts it as rejected.
     pub(crate) fn try_execute(self: &Arc<Self>, job: Job) -> Result<(), Rejected> {
-        self.admit(job).inspect_err(|_| self.count_rejected())
+        self.admit(self.wrap(job)).inspect_err(|_| self.count_rejected())
     }
 
     /// Takes the job as soon as there is room, or counts it as rejected.
@@ -50,7 +62,7 @@ impl Pool {
         job: Job,
         deadline: Deadline,
     ) -> Result<(), Rejected> {
-        self.admit_by(job, deadline).inspect_err(|_| self.count_rejected())
+        self.admit_by(self.wrap(job), deadline).inspect_err(|_| self.count_rejected())
     }
 
     /// Takes the job or returns it, not counted.
@@ -268,7 +280,8 @@ impl Pool {
         let role = self.enter(None);
         let frame = interrupt::enter_pool(&self.stop);
         let worker = Worker { index: 0, pool: Arc::clone(&self.name) };
-        let (outcome, settlement) = self.run(&worker, post, post.now(), job);
+        post.start_now();
+        let (outcome, settlement) = self.run(&worker, post, job);
         drop(frame);
         let mut desk = self.desk.lock();
         desk.tally.end(outcome);

@@ -9,7 +9,10 @@
 
 use crate::error::{JoinError, Payload};
 use crate::interrupt::{self, Core, Interrupt, Node};
-use crate::job::{Ended, Home, News, Origin, Outcome, Pending, Settlement, catch, drop_caught};
+use crate::job::{
+    Around, Ended, Home, News, Origin, Outcome, Pending, Settlement, Within, catch, compose,
+    drop_caught, run_within,
+};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 
 use self::cell::{Cell, Stage, Told, report};
@@ -58,11 +61,17 @@ pub(crate) trait Settles<T>: Send + Sync {
 pub(crate) struct Task<F, T> {
     interrupt: Core,
     /// The closure, until it is taken to be run or dropped. Locked inside `cell`'s lock or alone.
-    body: Mutex<Option<F>>,
+    body: Mutex<Option<Load<F>>>,
     cell: Mutex<Cell<T>>,
     /// Follows the cell's stage.
     settled: AtomicBool,
     origin: Origin,
+}
+
+/// The closure, and what goes around its running.
+struct Load<F> {
+    f: F,
+    around: Option<Around>,
 }
 
 impl<F: Send, T: Send> Node for Task<F, T> {
@@ -81,7 +90,7 @@ where
             Cell { stage: Stage::Pending, home: None, waiter: None, done: None, has_handle: true };
         Self {
             interrupt: Core::default(),
-            body: Mutex::new(Some(f)),
+            body: Mutex::new(Some(Load { f, around: None })),
             cell: Mutex::new(cell),
             settled: AtomicBool::new(false),
             origin,
@@ -97,7 +106,7 @@ where
     fn cancel_pending(
         &self,
         is_due: impl FnOnce(&Cell<T>) -> bool,
-    ) -> Option<(Told<T>, Option<F>)> {
+    ) -> Option<(Told<T>, Option<Load<F>>)> {
         let mut cell = self.cell.lock();
         if !(matches!(cell.stage, Stage::Pending) && is_due(&cell)) {
             return None;
@@ -108,7 +117,7 @@ where
     }
 
     /// Tells the handle, then drops the captures; a panic of theirs is reported.
-    fn finish_cancel(told: Told<T>, body: Option<F>) {
+    fn finish_cancel(told: Told<T>, body: Option<Load<F>>) {
         let home = told.unclaimed.home.clone();
         told.tell();
         if let Err(payload) = drop_caught(body) {
@@ -171,19 +180,36 @@ where
         &self.origin
     }
 
+    fn wrap(&self, around: Around) -> Option<Around> {
+        match &mut *self.body.lock() {
+            Some(load) => {
+                load.around = Some(compose(around, load.around.take()));
+                None
+            }
+            None => Some(around),
+        }
+    }
+
     fn is_pending(&self) -> bool {
         matches!(self.cell.lock().stage, Stage::Pending)
     }
 
     fn execute(self: Arc<Self>) -> Ended {
-        let body = self.body.lock().take().expect("a job is started once");
+        let Load { f, around } = self.body.lock().take().expect("a job is started once");
         let entered = interrupt::enter_job(Interrupt::of(Arc::clone(&self) as Arc<dyn Node>));
-        let result = catch(body);
+        let Within { result, other } = match around {
+            None => Within { result: catch(f), other: None },
+            Some(around) => run_within(around, f),
+        };
         drop(entered);
-        match result {
+        let mut ended = match result {
             Ok(value) => self.end(Outcome::Completed, Ok(value)),
             Err(payload) => self.end(Outcome::Panicked, Err(JoinError::Panicked(payload))),
+        };
+        if other.is_some() {
+            ended.note_other(other);
         }
+        ended
     }
 
     fn fail(self: Arc<Self>, payload: Payload) -> Ended {

@@ -264,8 +264,10 @@ impl Shift<'_> {
                     }
                 }
             };
-            let since = starts.next();
-            let (outcome, settlement) = self.pool.run(self.worker, &self.ends.post, since, job);
+            if let Some(since) = starts.renew() {
+                self.ends.post.start(since);
+            }
+            let (outcome, settlement) = self.pool.run(self.worker, &self.ends.post, job);
             self.ends.note(outcome);
             last = if settlement.is_some() { Last::Awaited } else { Last::Plain };
             next = self.take(settlement.as_ref());

@@ -16,6 +16,7 @@ mod handles; // results, cancelling, joining from a worker
 mod interrupt; // asking jobs to stop
 mod panics; // of every piece of the user's code
 mod hooks; // when they run
+mod wrap_job; // what goes around a job, and panics that nobody receives
 mod keep_until; // what is left to a pool's end
 mod stats; // the figures
 mod running; // names, and the jobs that are being run
