@@ -221,10 +221,13 @@ impl Desk {
         self.callers.retain(|other| !Arc::ptr_eq(other, post));
     }
 
-    /// All that may be running a job: the workers, by their number, and the callers.
-    pub(crate) fn crew(&self) -> (Vec<(usize, Arc<Ends>)>, Vec<Arc<Post>>) {
-        let workers = self.workers.iter().map(|(index, ends)| (*index, Arc::clone(ends)));
-        (workers.collect(), self.callers.clone())
+    /// The workers, by their number.
+    pub(crate) fn crew(&self) -> Vec<(usize, Arc<Ends>)> {
+        self.workers.iter().map(|(index, ends)| (*index, Arc::clone(ends))).collect()
+    }
+
+    pub(crate) fn callers(&self) -> Vec<Arc<Post>> {
+        self.callers.clone()
     }
 
     /// A pending job was cancelled or taken by a waiter; its place is free, though the job itself

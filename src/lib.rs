@@ -13,8 +13,40 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Stop without losing a job
+//!
 //! A program that ends while jobs are running loses them, without a word. Here the pool has an
-//! owner whose drop waits for every accepted job, also when `main` returns early with `?`.
+//! owner whose drop waits for every accepted job, also when `main` returns early with `?`. To stop
+//! within a time limit, and to know what was left, takes one call:
+//!
+//! ```
+//! use std::{process::ExitCode, time::Duration};
+//! use workcrew::{ShutdownPlan, ThreadPoolExecutor};
+//!
+//! fn main() -> ExitCode {
+//!     let pool = ThreadPoolExecutor::fixed(4).expect("a pool of 4 threads");
+//!     for order in 1..=20 {
+//!         let job = move || println!("order {order} is saved");
+//!         pool.execute_named(format!("order {order}"), job).expect("the pool is open");
+//!     }
+//!
+//!     // The program is to end: refuse new jobs, let the accepted ones go on for 20 seconds, then
+//!     // interrupt what still runs, and give that 5 seconds more.
+//!     let plan = ShutdownPlan::new()
+//!         .grace(Duration::from_secs(20))
+//!         .interrupt_wait(Duration::from_secs(5));
+//!     let mut report = pool.shutdown_with(&plan);
+//!
+//!     eprintln!("{report}"); // names each job that did not stop, with its place and its thread
+//!     for job in report.take_pending() {
+//!         eprintln!("not done, to be kept for the next start: {:?}", job.name());
+//!     }
+//!     report.exit_code() // 0: clean, 1: interrupted, 2: some job did not stop
+//! }
+//! ```
+//!
+//! See [`ShutdownPlan`] for a second signal that hurries it, [`ShutdownGroup`] for several pools, and
+//! [`keep_until_terminated`](Handle::keep_until_terminated) for what jobs use and must not lose.
 //!
 //! # Pool size
 //!
@@ -79,8 +111,9 @@
 //!
 //! A panic ends the job, not the worker. It is reported exactly once: to whoever joins, as
 //! [`JoinError::Panicked`] with its payload, or, where nobody will, to the log as an error and to
-//! the [`on_panic`](Builder::on_panic) hook. Panics of hooks and of destructors are contained and
-//! reported likewise. With `panic = "abort"` there is nothing to contain: the process ends.
+//! the hooks [`on_panic`](Builder::on_panic) and [`on_uncaught`](Builder::on_uncaught). Panics of
+//! hooks and of destructors are contained and reported likewise. With `panic = "abort"` there is
+//! nothing to contain: the process ends.
 //!
 //! # Shutdown
 //!
@@ -90,38 +123,23 @@
 //! | [`shutdown_now`](Handle::shutdown_now) | rejected | returned | interrupted | no |
 //! | [`await_termination`](Handle::await_termination) | – | – | – | until all is over and the threads are joined |
 //! | [`close`](ThreadPoolExecutor::close) | rejected | run | go on | until all is over |
+//! | [`shutdown_with`](Handle::shutdown_with) | rejected | run, or returned after the grace | go on, or interrupted after the grace | for the plan's times |
 //! | [`detach`](ThreadPoolExecutor::detach) | rejected | run | go on | no |
 //! | [`take_pending`](ThreadPoolExecutor::take_pending) | accepted | returned | go on | no |
 //! | [`wait_idle`](Handle::wait_idle) | accepted | run | go on | until nothing is queued or running |
 //!
-//! The usual way to stop within a time limit, as the documentation of the JDK's `ExecutorService`
-//! has it:
-//!
-//! ```
-//! use std::time::Duration;
-//! use workcrew::ThreadPoolExecutor;
-//!
-//! # let pool = ThreadPoolExecutor::fixed(1)?;
-//! # let log = |text: &str| assert!(!text.is_empty());
-//! pool.shutdown();
-//! if pool.await_termination(Duration::from_secs(10)).is_err() {
-//!     let pending = pool.shutdown_now();
-//!     log(&format!("{} jobs were not started", pending.len()));
-//!     if pool.await_termination(Duration::from_secs(5)).is_err() {
-//!         log("some jobs do not heed their interrupt");
-//!         pool.detach();
-//!     }
-//! }
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! [`shutdown_with`](Handle::shutdown_with) makes of these what the documentation of the JDK's
+//! `ExecutorService` recommends, by a [`ShutdownPlan`], and returns a [`ShutdownReport`].
 //!
 //! # Drop
 //!
 //! Dropping the [`ThreadPoolExecutor`] is [`close`](ThreadPoolExecutor::close), unless
-//! [`on_drop`](Builder::on_drop) says otherwise. It waits for jobs without a limit, and says so in
-//! the log every ten seconds. While the thread is panicking it is `shutdown_now` without a wait: the
+//! [`on_drop`](Builder::on_drop) says otherwise. It waits for jobs without a limit, and every ten
+//! seconds the log names those that it waits for; with [`OnDrop::Plan`] it waits as long as the plan
+//! says. After a report that the pool has not ended it does not wait again. While the thread is panicking it is `shutdown_now` without a wait: the
 //! pending jobs are dropped. On one of the pool's own workers it never waits. Locals are dropped in
-//! the reverse order of their declaration, so declare the pool after what its jobs use.
+//! the reverse order of their declaration, so declare the pool after what its jobs use, or let the
+//! pool keep that: [`keep_until_terminated`](Handle::keep_until_terminated).
 //!
 //! # How it works
 //!

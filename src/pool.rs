@@ -92,7 +92,10 @@ impl Pool {
 
     /// The jobs that are being run, the longest-running first.
     pub(crate) fn running_jobs(&self) -> Vec<RunningJob> {
-        let (workers, callers) = self.desk.lock().crew();
+        let (workers, callers) = {
+            let desk = self.desk.lock();
+            (desk.crew(), desk.callers())
+        };
         let mut running = Vec::new();
         for (index, ends) in workers {
             ends.post.list(index, &mut running);

@@ -18,12 +18,18 @@ use crate::wait::{Deadline, Heed, Waiter};
 
 impl Pool {
     /// Takes the job, or asks the policy what to do with it.
+    #[inline]
     pub(crate) fn execute(self: &Arc<Self>, job: Job) -> Result<(), Rejected> {
-        let admitted = match &self.hooks.wrap_job {
-            None => self.admit(job),
-            Some(wrap) => self.admit(wrap(job)),
-        };
-        admitted.or_else(|rejected| self.consult(rejected))
+        if self.hooks.wrap_job.is_some() {
+            return self.execute_wrapped(job);
+        }
+        self.admit(job).or_else(|rejected| self.consult(rejected))
+    }
+
+    /// Apart, so that a job that nothing wraps is not moved once more.
+    #[cold]
+    fn execute_wrapped(self: &Arc<Self>, job: Job) -> Result<(), Rejected> {
+        self.admit(self.wrap(job)).or_else(|rejected| self.consult(rejected))
     }
 
     /// What the user has every job go through.

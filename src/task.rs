@@ -125,6 +125,18 @@ where
         }
     }
 
+    /// Runs it with something around, as the job that this thread has entered.
+    #[cold]
+    fn execute_within(self: Arc<Self>, around: Around, f: F) -> Ended {
+        let Within { result, other } = run_within(around, f);
+        let mut ended = match result {
+            Ok(value) => self.end(Outcome::Completed, Ok(value)),
+            Err(payload) => self.end(Outcome::Panicked, Err(JoinError::Panicked(payload))),
+        };
+        ended.note_other(other);
+        ended
+    }
+
     fn end(self: Arc<Self>, outcome: Outcome, result: Result<T, JoinError>) -> Ended {
         let mut cell = self.cell.lock();
         let unclaimed = if cell.has_handle {
@@ -197,19 +209,15 @@ where
     fn execute(self: Arc<Self>) -> Ended {
         let Load { f, around } = self.body.lock().take().expect("a job is started once");
         let entered = interrupt::enter_job(Interrupt::of(Arc::clone(&self) as Arc<dyn Node>));
-        let Within { result, other } = match around {
-            None => Within { result: catch(f), other: None },
-            Some(around) => run_within(around, f),
-        };
+        if let Some(around) = around {
+            return self.execute_within(around, f);
+        }
+        let result = catch(f);
         drop(entered);
-        let mut ended = match result {
+        match result {
             Ok(value) => self.end(Outcome::Completed, Ok(value)),
             Err(payload) => self.end(Outcome::Panicked, Err(JoinError::Panicked(payload))),
-        };
-        if other.is_some() {
-            ended.note_other(other);
         }
-        ended
     }
 
     fn fail(self: Arc<Self>, payload: Payload) -> Ended {

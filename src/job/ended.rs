@@ -34,6 +34,9 @@ impl Ended {
 
     /// Notes one more panic that nobody else will hear of.
     pub(crate) fn note_other(&mut self, panic: Option<Payload>) {
+        if panic.is_none() {
+            return;
+        }
         if self.unclaimed.is_none() {
             self.unclaimed = panic;
         } else {

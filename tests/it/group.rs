@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use workcrew::interrupt::Interrupt;
-use workcrew::{ShutdownGroup, ShutdownOutcome, ShutdownPlan, ThreadPoolExecutor, interrupt};
+use workcrew::{
+    Handle, ShutdownGroup, ShutdownOutcome, ShutdownPlan, ShutdownReport, ThreadPoolExecutor,
+    interrupt,
+};
 
-use crate::support::{Gate, LONG, block_worker, finish, helper, repeat, single, soon};
+use crate::support::{Gate, LONG, block_worker, eventually, finish, helper, repeat, single, soon};
 
 fn patient() -> ShutdownPlan {
     ShutdownPlan::new().grace(LONG).interrupt_wait(LONG)
@@ -36,7 +39,10 @@ fn phases_end_from_the_highest_to_the_lowest() {
     let report = group.shutdown_with(&patient());
     let expected = ["max", "three", "two", "one", "zero"];
     assert_eq!(*order.lock(), expected);
-    assert_eq!(report.reports().iter().map(|one| one.pool_name()).collect::<Vec<_>>(), expected);
+    assert_eq!(
+        report.reports().iter().map(ShutdownReport::pool_name).collect::<Vec<_>>(),
+        expected
+    );
     assert_eq!((report.outcome(), report.code()), (ShutdownOutcome::Clean, 0));
     assert!(report.of("two").unwrap().pending().is_empty());
     assert!(report.of("four").is_none());
@@ -54,9 +60,7 @@ fn a_pool_of_a_lower_phase_accepts_jobs_until_the_higher_one_has_ended() {
         });
         let group = ShutdownGroup::new().add_pool(1, mails.handle()).add_pool(2, requests.handle());
         let stopping = helper(move || group.shutdown_with(&patient()));
-        while !requests.is_shutdown() {
-            std::thread::yield_now();
-        }
+        eventually("the group begins", || requests.is_shutdown());
         gate.open();
         assert_eq!(soon(sent.unwrap()).unwrap(), 7);
         assert_eq!(stopping.join().code(), 0);
@@ -71,7 +75,7 @@ fn pools_of_a_phase_end_side_by_side() {
     for pool in &pools {
         let handles = handles.clone();
         pool.execute(move || {
-            while !handles.iter().all(|handle| handle.is_shutdown()) {
+            while !handles.iter().all(Handle::is_shutdown) {
                 interrupt::sleep(Duration::from_millis(1)).unwrap();
             }
         })
@@ -127,9 +131,7 @@ fn a_hurry_reaches_all_pools_and_so_does_an_interrupt_of_the_caller() {
         let plan = patient().grace(Duration::MAX).hurried_by(&signal);
         let group = ShutdownGroup::new().add_pool(0, first.handle()).add_pool(0, second.handle());
         let stopping = caller.submit(move || group.shutdown_with(&plan)).unwrap();
-        while !(first.is_shutdown() && second.is_shutdown()) {
-            std::thread::yield_now();
-        }
+        eventually("both are stopped", || first.is_shutdown() && second.is_shutdown());
         if hurries {
             signal.interrupt();
         } else {
@@ -149,7 +151,7 @@ fn a_group_stopped_by_a_job_of_its_own_does_not_wait_for_that() {
         .add_pool(1, other.handle())
         .add_pool(0, own.handle());
     let report = soon(own.submit(move || group.shutdown_with(&patient())).unwrap());
-    let outcomes: Vec<_> = report.reports().iter().map(|one| one.outcome()).collect();
+    let outcomes: Vec<_> = report.reports().iter().map(ShutdownReport::outcome).collect();
     let (not, clean) = (ShutdownOutcome::NotTerminated, ShutdownOutcome::Clean);
     assert_eq!(outcomes, [not, clean, not]);
     finish(&own);

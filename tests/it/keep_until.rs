@@ -1,6 +1,5 @@
 //! Tests of what is left to a pool's end: values that outlive the last job, and hooks, in the reverse
 //! order of handing over.
-#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::sync::Arc;
 use std::time::Duration;

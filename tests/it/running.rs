@@ -145,8 +145,8 @@ fn a_caller_that_runs_a_job_is_listed_as_number_zero() {
     let caller = helper(move || handle.execute_named("on the caller", stop).unwrap());
     entered.pass();
     let running = pool.running_jobs();
-    let called = running.iter().find(|job| job.worker_index() == 0).unwrap();
-    assert_eq!((running.len(), called.name()), (2, Some("on the caller")));
+    let second = running.iter().find(|job| job.worker_index() == 0).unwrap();
+    assert_eq!((running.len(), second.name()), (2, Some("on the caller")));
     leave.open();
     caller.join();
     assert_eq!(only(&pool).worker_index(), 1);

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -262,11 +262,7 @@ fn panics_of_a_job_and_of_what_is_around_it_are_told_once_each() {
             .on_uncaught(move |panic| noted.lock().push(panic.message().unwrap().to_owned()))
             .build()
             .unwrap();
-        let body = move || {
-            if panics {
-                panic!("the job's")
-            }
-        };
+        let body = move || assert!(!panics, "the job's");
         let (job, handle) = Job::with_handle(body);
         pool.execute_job(job.wrap(around)).unwrap();
         match settled(handle) {
@@ -311,7 +307,7 @@ fn an_uncaught_panic_is_told_with_job_place_and_thread() {
         .threads(1)
         .on_panic(move |_| _ = counted.add())
         .on_uncaught(move |panic| {
-            let line = panic.submitted_at().map(|site| site.line());
+            let line = panic.submitted_at().map(Location::line);
             let name = panic.job_name().map(str::to_owned);
             assert!(panic.payload().is::<&str>() && !format!("{panic:?}").is_empty());
             noted.lock().push((name, line, panic.thread_name(), panic.to_string()));
