@@ -725,7 +725,8 @@ fn a_job_with_a_handle_runs_without_a_pool() {
     assert_eq!(handle.join().unwrap(), Err(Interrupted));
 
     let plain = Job::new(|| panic!("to the caller"));
-    assert_eq!(format!("{plain:?}"), "Job { has_handle: false, .. }");
+    let text = format!("{plain:?}");
+    assert!(text.ends_with(", has_handle: false, .. }"), "{text}");
     assert!(catch_unwind(AssertUnwindSafe(|| plain.run())).is_err());
 }
 
