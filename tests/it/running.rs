@@ -176,6 +176,19 @@ fn a_job_that_waits_for_one_it_runs_itself_is_listed_with_it() {
 }
 
 #[test]
+fn a_name_is_gone_with_its_job() {
+    let pool = single();
+    soon(pool.submit_named("before", || ()).unwrap());
+    pool.execute_named("before", || ()).unwrap();
+    let (entered, leave, stop) = stop_point();
+    pool.execute(stop).unwrap();
+    entered.pass();
+    assert_eq!(only(&pool).name(), None);
+    leave.open();
+    finish(&pool);
+}
+
+#[test]
 fn a_name_never_shows_on_another_job() {
     let pool = ThreadPoolExecutor::fixed(2).unwrap();
     let done = Gate::new();

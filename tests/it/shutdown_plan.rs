@@ -351,7 +351,7 @@ fn a_short_budget_leaves_time_after_the_interrupt() {
     let pool = single();
     sleeper(&pool);
     let budget = SHORT * 2;
-    let report = pool.shutdown_with(&patient().interrupt_wait(SHORT).budget(budget));
+    let report = pool.shutdown_with(&patient().budget(budget));
     assert!(report.grace_time() >= SHORT && report.grace_time() < LONG, "{report}");
     // A machine that is busy for longer than the wait may miss it.
     assert_ne!(report.outcome(), ShutdownOutcome::Clean);
