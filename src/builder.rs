@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use crate::error::BuildError;
 use crate::hooks::{Hooks, Worker};
-use crate::job::Outcome;
+use crate::job::{Job, Outcome};
+use crate::kept::Ending;
 use crate::lifecycle::OnDrop;
 use crate::owner::ThreadPoolExecutor;
 use crate::pool::Pool;
 use crate::rejection::{RejectionPolicy, policy};
 use crate::settings::{CoreTimeout, Growth, Queue, Settings, Tenure};
-use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::sync::{AtomicU64, Ordering};
+use crate::uncaught::UncaughtPanic;
 use crate::worker::{ThreadMaker, WorkerThread};
 
 /// Configures a [`ThreadPoolExecutor`]. Setters may be called in any order; [`build`](Self::build)
@@ -219,11 +221,73 @@ impl Builder {
         self
     }
 
-    /// Sets a hook that runs exactly once, when the last job and the last worker have ended and
+    /// Sets a hook for the panics of [`on_panic`](Self::on_panic) that is told all that is known: which
+    /// job of which name, where it was submitted, on which thread, with what message. If both are
+    /// set both are called.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workcrew::ThreadPoolExecutor;
+    ///
+    /// let pool = ThreadPoolExecutor::builder()
+    ///     .on_uncaught(|panic| eprintln!("{} in {}", panic, panic.pool_name()))
+    ///     .build()?;
+    /// pool.execute_named("mail 7", || panic!("no such mailbox"))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_uncaught(mut self, f: impl Fn(&UncaughtPanic<'_>) + Send + Sync + 'static) -> Self {
+        self.hooks.on_uncaught = Some(Box::new(f));
+        self
+    }
+
+    /// Sets what each job goes through on its submitter's thread, once for each submission, before
+    /// the pool decides about it and without a lock: what Spring calls a task decorator. With
+    /// [`Job::wrap`] it gives the job what belongs to the submitter. Should it panic, that unwinds
+    /// into the submitter; the job is dropped and not counted.
+    ///
+    /// A job that is given back, by a rejection or a shutdown, stays wrapped; submitted again to such
+    /// a pool it is wrapped once more.
+    ///
+    /// # Examples
+    ///
+    /// Each job sees the request of its submitter:
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    /// use workcrew::ThreadPoolExecutor;
+    ///
+    /// thread_local!(static REQUEST: RefCell<String> = RefCell::default());
+    ///
+    /// let pool = ThreadPoolExecutor::builder()
+    ///     .threads(1)
+    ///     .wrap_job(|job| {
+    ///         let request = REQUEST.with_borrow(Clone::clone);
+    ///         job.wrap(move |run| {
+    ///             let before = REQUEST.replace(request);
+    ///             run();
+    ///             REQUEST.set(before);
+    ///         })
+    ///     })
+    ///     .build()?;
+    ///
+    /// REQUEST.set("GET /orders".into());
+    /// let seen = pool.submit(|| REQUEST.with_borrow(Clone::clone))?;
+    /// assert_eq!(seen.join()?, "GET /orders");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wrap_job(mut self, f: impl Fn(Job) -> Job + Send + Sync + 'static) -> Self {
+        self.hooks.wrap_job = Some(Box::new(f));
+        self
+    }
+
+    /// Adds a hook that runs exactly once, when the last job and the last worker have ended and
     /// before anybody is told: on the last worker's thread, or on that of the call that ended the
-    /// pool.
+    /// pool. Those added last run first; so do those that
+    /// [`Handle::on_terminated`](crate::Handle::on_terminated) adds later.
     pub fn on_terminated(mut self, f: impl FnOnce() + Send + 'static) -> Self {
-        self.hooks.on_terminated = Mutex::new(Some(Box::new(f)));
+        // It takes all: no pool that has ended can be built.
+        self.hooks.endings.get_mut().add(Ending::Hook(Box::new(f))).ok();
         self
     }
 

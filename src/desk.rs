@@ -14,6 +14,7 @@ use crossbeam_channel::Sender;
 use crate::admission::{self, Attempt, Counts, Decision};
 use crate::job::Job;
 use crate::phase::Phase;
+use crate::post::Post;
 use crate::queue::{Fifo, Outbox, Shelf};
 use crate::settings::Settings;
 use crate::stamp::Stamps;
@@ -46,8 +47,8 @@ pub(crate) struct Desk {
     removed: u64,
     /// The number of popped jobs when last looked at; never more than it is.
     seen_popped: u64,
-    /// Jobs being run by their submitters.
-    callers: usize,
+    /// Those who run a job in a worker's place.
+    callers: Vec<Arc<Post>>,
     pub(crate) inbox: Fifo,
     settings: Settings,
     /// The ends that each worker counted, by its index.
@@ -80,7 +81,7 @@ impl Desk {
             starting: 0,
             bringing: 0,
             departing: 0,
-            callers: 0,
+            callers: Vec::new(),
             inbox: Fifo::default(),
             stamps: Stamps::new(),
             shelf,
@@ -204,20 +205,29 @@ impl Desk {
     }
 
     /// A caller is about to run a job.
-    pub(crate) fn caller_starts(&mut self) {
+    pub(crate) fn caller_starts(&mut self, post: Arc<Post>) {
         self.tally.submitted += 1;
         self.tally.started += 1;
         self.tally.caller_ran += 1;
-        self.callers += 1;
+        self.callers.push(post);
     }
 
     /// A thread that waits for the pool's end runs a job that it popped.
-    pub(crate) fn caller_takes_over(&mut self) {
-        self.callers += 1;
+    pub(crate) fn caller_takes_over(&mut self, post: Arc<Post>) {
+        self.callers.push(post);
     }
 
-    pub(crate) fn caller_ends(&mut self) {
-        self.callers -= 1;
+    pub(crate) fn caller_ends(&mut self, post: &Arc<Post>) {
+        self.callers.retain(|other| !Arc::ptr_eq(other, post));
+    }
+
+    /// The workers, by their number.
+    pub(crate) fn crew(&self) -> Vec<(usize, Arc<Ends>)> {
+        self.workers.iter().map(|(index, ends)| (*index, Arc::clone(ends))).collect()
+    }
+
+    pub(crate) fn callers(&self) -> Vec<Arc<Post>> {
+        self.callers.clone()
     }
 
     /// A pending job was cancelled or taken by a waiter; its place is free, though the job itself
@@ -277,7 +287,7 @@ impl Desk {
 
     /// Returns whether nothing is queued or running.
     fn pauses(&mut self) -> bool {
-        self.idle.len() == self.workers.len() && self.callers == 0 && self.pending() == 0
+        self.idle.len() == self.workers.len() && self.callers.is_empty() && self.pending() == 0
     }
 
     /// Returns whether a job would find room, at least if a worker can be started where one was
@@ -338,7 +348,7 @@ impl Desk {
         let ends = matches!(self.phase, Phase::Shutdown | Phase::Stop)
             && self.workers.is_empty()
             && self.departing == 0
-            && self.callers == 0
+            && self.callers.is_empty()
             && self.pending() == 0;
         if !ends {
             return Tidy::NotYet;

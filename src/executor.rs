@@ -1,5 +1,6 @@
 //! Owns what all executors have in common.
 
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::error::JoinError;
@@ -48,6 +49,7 @@ pub trait ExecutorExt: Executor {
     /// # Errors
     ///
     /// As for [`execute_job`](Executor::execute_job).
+    #[track_caller]
     fn execute<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), Rejected> {
         self.execute_job(Job::new(f))
     }
@@ -57,6 +59,7 @@ pub trait ExecutorExt: Executor {
     /// # Errors
     ///
     /// As for [`execute_job`](Executor::execute_job).
+    #[track_caller]
     fn submit<F, T>(&self, f: F) -> Result<JobHandle<T>, Rejected>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -73,6 +76,7 @@ pub trait ExecutorExt: Executor {
     /// # Errors
     ///
     /// As for [`Handle::invoke_all`](crate::Handle::invoke_all).
+    #[track_caller]
     fn invoke_all<F, T>(
         &self,
         jobs: impl IntoIterator<Item = F>,
@@ -81,7 +85,7 @@ pub trait ExecutorExt: Executor {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        invoke::all(jobs, Deadline::NEVER, |job| self.execute_job(job))
+        invoke::all(jobs, Deadline::NEVER, Location::caller(), |job| self.execute_job(job))
     }
 
     /// Runs all jobs within a time limit. See
@@ -90,6 +94,7 @@ pub trait ExecutorExt: Executor {
     /// # Errors
     ///
     /// As for [`Handle::invoke_all_timeout`](crate::Handle::invoke_all_timeout).
+    #[track_caller]
     fn invoke_all_timeout<F, T>(
         &self,
         jobs: impl IntoIterator<Item = F>,
@@ -99,7 +104,7 @@ pub trait ExecutorExt: Executor {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        invoke::all(jobs, Deadline::after(timeout), |job| self.execute_job(job))
+        invoke::all(jobs, Deadline::after(timeout), Location::caller(), |job| self.execute_job(job))
     }
 
     /// Returns the first success of several jobs. See
@@ -108,13 +113,14 @@ pub trait ExecutorExt: Executor {
     /// # Errors
     ///
     /// As for [`Handle::invoke_any`](crate::Handle::invoke_any).
+    #[track_caller]
     fn invoke_any<F, T, E>(&self, jobs: impl IntoIterator<Item = F>) -> Result<T, InvokeAnyError<E>>
     where
         F: FnOnce() -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: Send + 'static,
     {
-        invoke::any(jobs, Deadline::NEVER, |job| self.execute_job(job))
+        invoke::any(jobs, Deadline::NEVER, Location::caller(), |job| self.execute_job(job))
     }
 
     /// Returns the first success within a time limit. See
@@ -123,6 +129,7 @@ pub trait ExecutorExt: Executor {
     /// # Errors
     ///
     /// As for [`Handle::invoke_any_timeout`](crate::Handle::invoke_any_timeout).
+    #[track_caller]
     fn invoke_any_timeout<F, T, E>(
         &self,
         jobs: impl IntoIterator<Item = F>,
@@ -133,7 +140,7 @@ pub trait ExecutorExt: Executor {
         T: Send + 'static,
         E: Send + 'static,
     {
-        invoke::any(jobs, Deadline::after(timeout), |job| self.execute_job(job))
+        invoke::any(jobs, Deadline::after(timeout), Location::caller(), |job| self.execute_job(job))
     }
 }
 

@@ -7,10 +7,13 @@ use crate::error::AwaitError;
 use crate::executor::Executor;
 use crate::job::Job;
 use crate::job_handle::JobHandle;
-use crate::map::Map;
+use crate::kept::Kept;
 use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::rejection::Rejected;
+use crate::running::RunningJob;
+use crate::shutdown_plan::ShutdownPlan;
+use crate::shutdown_report::ShutdownReport;
 use crate::stats::PoolStats;
 use crate::sync::Arc;
 use crate::wait::{Deadline, Heed};
@@ -34,6 +37,11 @@ impl Handle {
         &self.pool
     }
 
+    /// Returns whether this thread runs a job or a hook of the pool.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.pool.is_inside()
+    }
+
     /// Submits a job whose result nobody waits for.
     ///
     /// # Errors
@@ -44,6 +52,7 @@ impl Handle {
     /// # Panics
     ///
     /// Only if the rejection policy does.
+    #[track_caller]
     pub fn execute<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), Rejected> {
         self.pool.execute(Job::new(f))
     }
@@ -57,6 +66,7 @@ impl Handle {
     /// # Panics
     ///
     /// Only if the rejection policy does.
+    #[track_caller]
     pub fn submit<F, T>(&self, f: F) -> Result<JobHandle<T>, Rejected>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -67,11 +77,56 @@ impl Handle {
         Ok(handle)
     }
 
+    /// Submits a job with a name, by which reports, [`running_jobs`](Self::running_jobs) and the log
+    /// call it. Otherwise as [`execute`](Self::execute).
+    ///
+    /// # Errors
+    ///
+    /// As for [`execute`](Self::execute).
+    ///
+    /// # Panics
+    ///
+    /// Only if the rejection policy does.
+    #[track_caller]
+    pub fn execute_named<F: FnOnce() + Send + 'static>(
+        &self,
+        name: impl Into<Arc<str>>,
+        f: F,
+    ) -> Result<(), Rejected> {
+        self.pool.execute(Job::named(name, f))
+    }
+
+    /// Submits a job with a name, as [`execute_named`](Self::execute_named) does, and returns the
+    /// handle to its result.
+    ///
+    /// # Errors
+    ///
+    /// As for [`execute`](Self::execute).
+    ///
+    /// # Panics
+    ///
+    /// Only if the rejection policy does.
+    #[track_caller]
+    pub fn submit_named<F, T>(
+        &self,
+        name: impl Into<Arc<str>>,
+        f: F,
+    ) -> Result<JobHandle<T>, Rejected>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let (job, handle) = Job::named_with_handle(name, f);
+        self.pool.execute(job)?;
+        Ok(handle)
+    }
+
     /// Submits a job without ever asking the rejection policy.
     ///
     /// # Errors
     ///
     /// The job, if it cannot be taken at once.
+    #[track_caller]
     pub fn try_execute<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), Rejected> {
         self.pool.try_execute(Job::new(f))
     }
@@ -83,6 +138,7 @@ impl Handle {
     /// The job, with the reason [`TimedOut`](crate::RejectReason::TimedOut) if there was no room in
     /// time, [`Interrupted`](crate::RejectReason::Interrupted) if the job that calls this was
     /// interrupted meanwhile, or as for [`execute`](Self::execute).
+    #[track_caller]
     pub fn execute_timeout<F: FnOnce() + Send + 'static>(
         &self,
         f: F,
@@ -104,36 +160,6 @@ impl Handle {
         self.pool.execute(job)
     }
 
-    /// Calls `f` on each of many items, on the pool, and yields the results in the order of the items.
-    ///
-    /// Lazy: no item is taken before the first `next`, and never more than the
-    /// [look-ahead](Map::look_ahead) are on their way, so the items may be endless. For small items
-    /// [`chunks`](Map::chunks) puts several into one job. [`Map`] says what panics, interrupts,
-    /// rejection and shutdown do.
-    ///
-    /// Meant for items that wait or take their time: files, requests, documents. To split work on
-    /// slices over the processors, rayon's parallel iterators do better.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use workcrew::ThreadPoolExecutor;
-    ///
-    /// let pool = ThreadPoolExecutor::fixed(2)?;
-    /// let squares: Vec<u64> = pool.map(0..5, |n: u64| n * n).collect::<Result<_, _>>()?;
-    /// assert_eq!(squares, [0, 1, 4, 9, 16]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn map<I, F, T>(&self, items: I, f: F) -> Map<I::IntoIter, F, T>
-    where
-        I: IntoIterator,
-        I::Item: Send + 'static,
-        F: Fn(I::Item) -> T + Send + Sync + 'static,
-        T: Send + 'static,
-    {
-        Map::new(&self.pool, items.into_iter(), f)
-    }
-
     /// Begins an orderly end: no job is accepted from the moment this returns, and every job that
     /// was accepted is run. Does not wait for them; calling it again does nothing.
     ///
@@ -151,6 +177,75 @@ impl Handle {
     #[must_use = "these jobs were accepted and have not been run; drop them explicitly if that is meant"]
     pub fn shutdown_now(&self) -> Vec<Job> {
         self.pool.shutdown_now()
+    }
+
+    /// Carries out a shutdown plan: [`shutdown`](Self::shutdown); wait for the grace; if jobs are
+    /// left, [`shutdown_now`](Self::shutdown_now), and wait once more. Reports how it went, with the
+    /// pending jobs and with those that did not stop.
+    ///
+    /// An interrupt of the job that calls this ends the grace, as do those that the plan is
+    /// [hurried by](ShutdownPlan::hurried_by). Steps and outcome are logged.
+    ///
+    /// Who calls this while another thread's plan is being carried out joins that: it gets the same
+    /// outcome when that run is over, and no pending jobs, as those are in the first caller's report.
+    /// Of its own plan only what hurries it counts, and hurries the run.
+    ///
+    /// In a pool that has ended it returns a clean report at once. From a job or a hook of the pool
+    /// itself, which cannot wait for its own end, it returns at once with
+    /// [`NotTerminated`](crate::ShutdownOutcome::NotTerminated): new jobs are refused, the pending
+    /// ones still run; only if the grace is zero, or already hurried, they are handed back and the
+    /// running ones, the caller too, interrupted.
+    pub fn shutdown_with(&self, plan: &ShutdownPlan) -> ShutdownReport {
+        self.pool.shutdown_with(plan)
+    }
+
+    /// Hands a value to the pool, which drops it strictly after its last job has ended. So what jobs
+    /// use, a connection or a producer, cannot be closed under their feet.
+    ///
+    /// Values and [`on_terminated`](Self::on_terminated) hooks have their turn in the reverse order
+    /// of handing over, each before anybody is told that the pool has ended. The pool drops its share;
+    /// a clone of the [`Kept`] that is still elsewhere then is the last to keep the value. Clones that
+    /// jobs have captured are gone by then. A panic of its destructor is reported like that of a hook.
+    ///
+    /// A pool that has ended keeps nothing: the value goes with the `Kept` that is returned. If the
+    /// pool never ends, as when a job does not stop, the value is not dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workcrew::ThreadPoolExecutor;
+    ///
+    /// struct Producer;
+    /// impl Producer {
+    ///     fn send(&self, _record: usize) {}
+    /// }
+    /// impl Drop for Producer {
+    ///     fn drop(&mut self) {
+    ///         println!("closed, after the last record");
+    ///     }
+    /// }
+    ///
+    /// let pool = ThreadPoolExecutor::fixed(4)?;
+    /// let producer = pool.keep_until_terminated(Producer);
+    /// for record in 0..1000 {
+    ///     let producer = producer.clone();
+    ///     pool.execute(move || producer.send(record))?;
+    /// }
+    /// drop(producer);
+    /// pool.close();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn keep_until_terminated<T: Send + Sync + 'static>(&self, value: T) -> Kept<T> {
+        self.pool.hooks.keep(value)
+    }
+
+    /// Adds a hook that runs exactly once, after the last job and the last worker have ended and
+    /// before anybody is told, as that of [`Builder::on_terminated`](crate::Builder::on_terminated)
+    /// does. Those added last run first; a panic of one is reported, and the others still run.
+    ///
+    /// If the pool has ended, the hook runs here and now.
+    pub fn on_terminated(&self, f: impl FnOnce() + Send + 'static) {
+        self.pool.hooks.add_ending(&self.pool.name, Box::new(f));
     }
 
     /// Waits until the pool has ended: every job, every worker, `on_terminated`, and the worker
@@ -175,6 +270,11 @@ impl Handle {
         self.pool.wait_idle(Deadline::after(timeout))
     }
 
+    /// Returns the pool's name.
+    pub fn name(&self) -> &str {
+        &self.pool.name
+    }
+
     /// Returns where the pool is in its life.
     pub fn phase(&self) -> Phase {
         self.pool.desk.lock().phase()
@@ -189,6 +289,13 @@ impl Handle {
     /// [`await_termination`](Self::await_termination) waits for those too.
     pub fn is_terminated(&self) -> bool {
         self.phase() == Phase::Terminated
+    }
+
+    /// Returns the jobs that are being run, by workers and by callers, the longest-running first.
+    ///
+    /// A job that waits for another, which it therefore runs itself, is listed as well as that one.
+    pub fn running_jobs(&self) -> Vec<RunningJob> {
+        self.pool.running_jobs()
     }
 
     /// Returns the pool's figures at this moment.
@@ -214,6 +321,7 @@ impl fmt::Debug for Pool {
         f.debug_struct("ThreadPoolExecutor")
             .field("name", &self.name)
             .field("stats", &self.stats())
+            .field("running", &self.running_jobs())
             .finish_non_exhaustive()
     }
 }

@@ -4,8 +4,10 @@ use std::any::Any;
 use std::fmt;
 
 use crate::error::{Payload, panic_message};
-use crate::job::{Outcome, catch, discard_payload};
+use crate::job::{Job, Origin, Outcome, catch, discard_payload};
+use crate::kept::{Ending, Endings, Kept};
 use crate::sync::{Arc, Mutex};
+use crate::uncaught::UncaughtPanic;
 
 /// The thread that runs a job, as hooks see it.
 #[derive(Clone, Debug)]
@@ -38,8 +40,9 @@ impl fmt::Display for Worker {
 
 type WorkerHook = Option<Box<dyn Fn(&Worker) + Send + Sync>>;
 type OutcomeHook = Option<Box<dyn Fn(&Worker, Outcome) + Send + Sync>>;
+type UncaughtHook = Option<Box<dyn Fn(&UncaughtPanic<'_>) + Send + Sync>>;
+type WrapHook = Option<Box<dyn Fn(Job) -> Job + Send + Sync>>;
 type PanicHook = Option<Box<dyn Fn(&(dyn Any + Send)) + Send + Sync>>;
-type EndHook = Option<Box<dyn FnOnce() + Send>>;
 
 #[derive(Default)]
 pub(crate) struct Hooks {
@@ -48,7 +51,11 @@ pub(crate) struct Hooks {
     pub(crate) before_job: WorkerHook,
     pub(crate) after_job: OutcomeHook,
     pub(crate) on_panic: PanicHook,
-    pub(crate) on_terminated: Mutex<EndHook>,
+    pub(crate) on_uncaught: UncaughtHook,
+    /// Called by submitters, and its panic is theirs.
+    pub(crate) wrap_job: WrapHook,
+    /// Locked alone.
+    pub(crate) endings: Mutex<Endings>,
 }
 
 impl Hooks {
@@ -76,11 +83,39 @@ impl Hooks {
         }
     }
 
+    /// Does all that is to be done at the pool's end, what was handed over last first.
     pub(crate) fn terminated(&self, pool: &str) {
-        let hook = self.on_terminated.lock().take();
-        if let Some(Err(payload)) = hook.map(catch) {
-            self.panicked(pool, "on_terminated hook", payload);
+        while let Some(ending) = self.take_ending() {
+            self.run_ending(pool, ending);
         }
+    }
+
+    fn take_ending(&self) -> Option<Ending> {
+        self.endings.lock().take_last()
+    }
+
+    fn run_ending(&self, pool: &str, ending: Ending) {
+        let name = ending.name();
+        if let Err(payload) = catch(|| ending.run()) {
+            self.panicked(pool, name, payload);
+        }
+    }
+
+    /// Calls the hook at the pool's end, or now if that has been.
+    pub(crate) fn add_ending(&self, pool: &str, hook: Box<dyn FnOnce() + Send>) {
+        let late = self.endings.lock().add(Ending::Hook(hook)).err();
+        if let Some(hook) = late {
+            self.run_ending(pool, hook);
+        }
+    }
+
+    /// Keeps the value until the pool's end, if that has not been.
+    pub(crate) fn keep<T: Send + Sync + 'static>(&self, value: T) -> Kept<T> {
+        let kept = Kept::new(value);
+        let late = self.endings.lock().add(kept.share()).err();
+        // Another share of what is returned: nothing of the user's is dropped here.
+        drop(late);
+        kept
     }
 
     #[cold]
@@ -92,14 +127,35 @@ impl Hooks {
 
     /// Reports a panic that nobody else hears of, once, and gets rid of it.
     pub(crate) fn panicked(&self, pool: &str, who: &str, payload: Payload) {
-        let message = panic_message(&*payload).unwrap_or("(the payload is not a string)");
-        log::error!("pool {pool}: {who} panicked: {message}");
-        if let Some(Err(again)) = self.on_panic.as_ref().map(|hook| catch(|| hook(&*payload))) {
-            let message = panic_message(&*again).unwrap_or("(the payload is not a string)");
-            log::error!("pool {pool}: on_panic hook panicked: {message}");
-            discard_payload(again);
+        self.panicked_from(pool, who, None, payload);
+    }
+
+    /// The same of a job, with where that came from.
+    pub(crate) fn panicked_from(
+        &self,
+        pool: &str,
+        source: &str,
+        origin: Option<&Origin>,
+        payload: Payload,
+    ) {
+        let panic = UncaughtPanic { pool, source, origin, payload: &*payload };
+        log::error!("pool {pool}: {panic}");
+        if let Some(hook) = &self.on_panic {
+            contain_last(pool, "on_panic", || hook(&*payload));
+        }
+        if let Some(hook) = &self.on_uncaught {
+            contain_last(pool, "on_uncaught", || hook(&panic));
         }
         discard_payload(payload);
+    }
+}
+
+/// Runs a hook for panics, whose own can only be logged.
+fn contain_last(pool: &str, name: &str, hook: impl FnOnce()) {
+    if let Err(again) = catch(hook) {
+        let message = panic_message(&*again).unwrap_or("(the payload is not a string)");
+        log::error!("pool {pool}: {name} hook panicked: {message}");
+        discard_payload(again);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::{AwaitError, JoinError};
-use crate::job::Job;
+use crate::job::{Job, Site};
 use crate::members::{JobId, Members};
 use crate::rejection::Rejected;
 use crate::wait::Deadline;
@@ -39,6 +39,7 @@ pub enum InvokeAnyError<E> {
 pub(crate) fn all<F, T>(
     jobs: impl IntoIterator<Item = F>,
     deadline: Deadline,
+    site: Site,
     execute: impl Fn(Job) -> Result<(), Rejected>,
 ) -> Result<Vec<Result<T, JoinError>>, InvokeAllError>
 where
@@ -50,7 +51,7 @@ where
     for job in jobs {
         results.push(None);
         if !deadline.is_past() {
-            members.submit(job, &execute).map_err(InvokeAllError::Rejected)?;
+            members.submit(job, site, &execute).map_err(InvokeAllError::Rejected)?;
         }
     }
     // The time can be over only for all that come later, so the ids are those of the first jobs.
@@ -79,6 +80,7 @@ fn place(id: JobId) -> usize {
 pub(crate) fn any<F, T, E>(
     jobs: impl IntoIterator<Item = F>,
     deadline: Deadline,
+    site: Site,
     execute: impl Fn(Job) -> Result<(), Rejected>,
 ) -> Result<T, InvokeAnyError<E>>
 where
@@ -96,7 +98,7 @@ where
             if deadline.is_past() {
                 return Err(InvokeAnyError::TimedOut);
             }
-            members.submit(job, &execute).map_err(InvokeAnyError::Rejected)?;
+            members.submit(job, site, &execute).map_err(InvokeAnyError::Rejected)?;
             None
         } else if members.len() > 0 {
             members.next_by(deadline).map_err(InvokeAnyError::of_wait)?

@@ -1,8 +1,8 @@
-//! Owns a job: a closure to run once, erased to a cache line, and the one place that catches panics.
+//! Owns a job: a closure to run once, erased to a cache line.
 //!
-//! A job is six words of space, a pointer to the operations on what lies in them, and a stamp. A
-//! body that fits, in size and alignment, lies there itself; any other lies in a box whose pointer
-//! does.
+//! A job is five words of space, where it was made, a pointer to the operations on what lies in the
+//! space, and a stamp. A body that fits, in size and alignment, lies there itself; any other lies in
+//! a box whose pointer does.
 //!
 //! INVARIANT: from the making of a `Job` to its `run` or its drop, `space` holds one initialised
 //! value of the very type whose operations `ops` names.
@@ -10,28 +10,35 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::Location;
 
 use crate::error::Payload;
 use crate::stamp::Stamp;
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, AtomicPtr, Mutex, Ordering};
 
+pub(crate) use self::around::{Around, Within, compose, run_within};
+use self::body::{Body, Named, Plain, Tracked};
+pub(crate) use self::contain::{catch, discard_payload, drop_caught};
 pub use self::ended::Outcome;
 pub(crate) use self::ended::{Ended, News, Settlement};
 pub(crate) use self::pending::{Home, Pending};
 
-mod ended; // how a job ended, and who is still to be told
-mod pending; // what a pool and a job with a handle ask of each other
+mod around; // what goes around its running
+mod body; // what it carries
+mod calls; // what anybody may do with it
+mod contain; // the one place that catches panics
+mod ended; // how it ended
+mod pending; // what pools know of it
 
 /// The words of captures that a job holds without allocating.
-const WORDS: usize = 6;
+const WORDS: usize = 5;
 
 type Space = [MaybeUninit<usize>; WORDS];
 
 /// A closure to run once, taken by [`execute_job`](crate::Handle::execute_job) and given back by
 /// whatever could not run it.
 ///
-/// A job's captures of up to 48 bytes, of ordinary alignment, are stored without an allocation.
+/// A job's captures of up to 40 bytes, of ordinary alignment, are stored without an allocation.
 /// A job that was made together with a handle settles it when it is dropped unrun: the handle then
 /// says [`Cancelled`](crate::JoinError::Cancelled), so nobody waits for a job that nobody has.
 ///
@@ -50,6 +57,7 @@ pub struct Job {
     // In this order a copy of the whole and one of the space alone are made of the same pieces: a
     // processor stalls where it reads as one piece what it has just written as two.
     space: Space,
+    site: Site,
     ops: &'static Ops,
     /// Since when it has been pending; not set before.
     pub(crate) since: Stamp,
@@ -62,11 +70,11 @@ pub struct Job {
 // - `Job` holds a value of a type `B: Body`, and `Body` requires `Send`.
 unsafe impl Send for Job {}
 
-#[expect(unsafe_code, reason = "through a shared job nothing of its body but `pending` is reached")]
+#[expect(unsafe_code, reason = "through a shared job no closure is reached")]
 // SAFETY:
-// - Through `&Job` only `Body::pending` reaches the body, and it gives out an
-//   `Arc<dyn Pending>`, which is `Sync`. Only `Tracked`, which holds just that, looks at itself
-//   there; a closure never does.
+// - Through `&Job` only `Body::pending` and `Body::name` reach the body, and they give out an
+//   `Arc<dyn Pending>` and an `Arc<str>`, which are `Sync`. Only these two are looked at there; a
+//   closure never is.
 unsafe impl Sync for Job {}
 
 /// What can be done with the value in a job's space.
@@ -78,38 +86,47 @@ struct Ops {
     drop: unsafe fn(*mut Space),
     /// Looks at the value.
     pending: for<'a> unsafe fn(&'a Space) -> Option<&'a Arc<dyn Pending>>,
-    /// False if there is nothing to look at, which saves the call.
+    name: for<'a> unsafe fn(&'a Space) -> Option<&'a Arc<str>>,
+    /// False if there is nothing to look at, which saves the calls.
     has_handle: bool,
+    has_name: bool,
 }
 
-/// What a job carries.
-pub(crate) trait Body: Send + 'static {
-    /// Whether `pending` can have an answer.
-    const HAS_HANDLE: bool;
+/// Where a program made a job, or submitted its closure.
+pub(crate) type Site = &'static Location<'static>;
 
-    /// Runs it and notes what is to be noted. Never unwinds: a panic of the user's code is a note.
-    fn run(self, ended: &mut Ended);
+/// Where a job comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) site: Site,
+    pub(crate) name: Option<Arc<str>>,
+}
 
-    /// Returns the side of the job that its handle sees, if it has one.
-    fn pending(&self) -> Option<&Arc<dyn Pending>> {
-        None
+/// A place for a site that one thread writes and others read.
+#[derive(Default)]
+pub(crate) struct SiteSlot(AtomicPtr<Location<'static>>);
+
+impl SiteSlot {
+    #[inline]
+    pub(crate) fn set(&self, site: Site) {
+        // ORDERING: pairs with `get`: who sees the site sees what was written before it.
+        self.0.store(std::ptr::from_ref(site).cast_mut(), Ordering::Release);
     }
-}
 
-/// Runs user code and returns its panic, if it does, as a value.
-pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, Payload> {
-    catch_unwind(AssertUnwindSafe(code))
-}
+    #[inline]
+    pub(crate) fn clear(&self) {
+        // ORDERING: as in `set`.
+        self.0.store(std::ptr::null_mut(), Ordering::Release);
+    }
 
-/// Drops a value of the user's; a panic of its destructor is returned.
-pub(crate) fn drop_caught<T>(value: T) -> Result<(), Payload> {
-    catch(move || drop(value))
-}
-
-/// Drops a panic's payload. One whose own destructor panics again is leaked: there is no end to it.
-pub(crate) fn discard_payload(payload: Payload) {
-    if let Err(again) = drop_caught(payload) {
-        std::mem::forget(again);
+    #[expect(unsafe_code, reason = "an atomic holds a pointer, not a reference")]
+    pub(crate) fn get(&self) -> Option<Site> {
+        // ORDERING: pairs with `set`.
+        let site = self.0.load(Ordering::Acquire);
+        // SAFETY:
+        // - null, or made of a `&'static Location` by `set`: nothing else is ever stored here. So it
+        //   is aligned, and what it points to is initialised, lives for ever and never changes.
+        unsafe { site.as_ref() }
     }
 }
 
@@ -191,62 +208,19 @@ impl Borrower {
     }
 }
 
-/// A closure without a handle.
-struct Plain<F>(F);
-
-impl<F: FnOnce() + Send + 'static> Body for Plain<F> {
-    const HAS_HANDLE: bool = false;
-
-    fn run(self, ended: &mut Ended) {
-        if let Err(payload) = catch(self.0) {
-            ended.outcome = Outcome::Panicked;
-            ended.unclaimed = Some(payload);
-        }
-    }
-}
-
-/// A job whose handle shares its state; dropped unrun, it settles the handle.
-struct Tracked(Option<Arc<dyn Pending>>);
-
-impl Body for Tracked {
-    const HAS_HANDLE: bool = true;
-
-    fn run(mut self, ended: &mut Ended) {
-        *ended = self.0.take().expect("only its own run empties it").execute();
-    }
-
-    fn pending(&self) -> Option<&Arc<dyn Pending>> {
-        self.0.as_ref()
-    }
-}
-
-impl Drop for Tracked {
-    fn drop(&mut self) {
-        if let Some(task) = &self.0 {
-            task.abandon();
-        }
-    }
-}
-
-impl<B: Body> Body for Box<B> {
-    const HAS_HANDLE: bool = B::HAS_HANDLE;
-
-    fn run(self, ended: &mut Ended) {
-        (*self).run(ended);
-    }
-
-    fn pending(&self) -> Option<&Arc<dyn Pending>> {
-        (**self).pending()
-    }
-}
-
 /// The operations on a space that holds a `B`.
 struct Holding<B>(PhantomData<B>);
 
 #[expect(unsafe_code, reason = "these are the operations on the erased value")]
 impl<B: Body> Holding<B> {
-    const OPS: Ops =
-        Ops { run: Self::run, drop: Self::drop, pending: Self::pending, has_handle: B::HAS_HANDLE };
+    const OPS: Ops = Ops {
+        run: Self::run,
+        drop: Self::drop,
+        pending: Self::pending,
+        name: Self::name,
+        has_handle: B::HAS_HANDLE,
+        has_name: B::HAS_NAME,
+    };
 
     /// # Safety
     ///
@@ -277,32 +251,33 @@ impl<B: Body> Holding<B> {
         let body = unsafe { &*std::ptr::from_ref(space).cast::<B>() };
         body.pending()
     }
+
+    /// # Safety
+    ///
+    /// `space` holds an initialised `B`.
+    unsafe fn name(space: &Space) -> Option<&Arc<str>> {
+        // SAFETY: as in `pending`.
+        let body = unsafe { &*std::ptr::from_ref(space).cast::<B>() };
+        body.name()
+    }
 }
 
 impl Job {
     /// Makes a job of a closure. Its panic, should it panic, is reported by the pool that runs it.
+    #[track_caller]
     pub fn new<F: FnOnce() + Send + 'static>(f: F) -> Self {
-        Self::of(Plain(f))
+        Self::of(Plain(f), Location::caller())
+    }
+
+    /// Makes a job with a name, by which reports and the log call it.
+    #[track_caller]
+    pub fn named<F: FnOnce() + Send + 'static>(name: impl Into<Arc<str>>, f: F) -> Self {
+        Self::of(Named { f, name: name.into() }, Location::caller())
     }
 
     pub(crate) fn tracked(task: Arc<dyn Pending>) -> Self {
-        Self::of(Tracked(Some(task)))
-    }
-
-    /// Runs the job on this thread, under no pool: no hooks, no counts. Does nothing if its handle
-    /// has cancelled it.
-    ///
-    /// # Panics
-    ///
-    /// A panic of a job without a handle, or whose handle is gone, unwinds into the caller, as a
-    /// plain call would; that of a job with a handle goes to the handle.
-    pub fn run(self) {
-        if !self.start() {
-            return;
-        }
-        if let Some(payload) = self.run_caught().unclaimed {
-            resume_unwind(payload);
-        }
+        let site = task.origin().site;
+        Self::of(Tracked(Some(task)), site)
     }
 
     /// Ends a started job with a panic of a hook, instead of running it.
@@ -314,20 +289,20 @@ impl Job {
         Ended { outcome: Outcome::Panicked, unclaimed: Some(payload), stray, settlement: None }
     }
 
-    fn of<B: Body>(body: B) -> Self {
+    fn of<B: Body>(body: B, site: Site) -> Self {
         let fits = size_of::<B>() <= size_of::<Space>() && align_of::<B>() <= align_of::<Space>();
-        if fits { Self::holding(body) } else { Self::holding(Box::new(body)) }
+        if fits { Self::holding(body, site) } else { Self::holding(Box::new(body), site) }
     }
 
     #[expect(unsafe_code, reason = "erases the type of the body")]
-    fn holding<B: Body>(body: B) -> Self {
+    fn holding<B: Body>(body: B, site: Site) -> Self {
         assert!(size_of::<B>() <= size_of::<Space>() && align_of::<B>() <= align_of::<Space>());
         let mut space: Space = [MaybeUninit::uninit(); WORDS];
         // SAFETY:
         // - valid for a write of `B`: the assertion above has its size and alignment.
         // - nothing is overwritten that would need a drop: the space is uninitialised.
         unsafe { space.as_mut_ptr().cast::<B>().write(body) };
-        Self { space, ops: &Holding::<B>::OPS, since: Stamp::UNSET, holds: PhantomData }
+        Self { space, site, ops: &Holding::<B>::OPS, since: Stamp::UNSET, holds: PhantomData }
     }
 
     /// Runs the job, which was [started](Pending::start) if it has a handle.
@@ -350,6 +325,17 @@ impl Job {
         }
         // SAFETY: the space holds what `ops` operates on (the module's invariant).
         unsafe { (self.ops.pending)(&self.space) }
+    }
+
+    /// Returns the job's name, if it has one.
+    #[inline]
+    #[expect(unsafe_code, reason = "calls the erased operation")]
+    pub(crate) fn shared_name(&self) -> Option<&Arc<str>> {
+        if !self.ops.has_name {
+            return None;
+        }
+        // SAFETY: the space holds what `ops` operates on (the module's invariant).
+        unsafe { (self.ops.name)(&self.space) }
     }
 
     /// Takes the job for running; false if its handle cancelled it, or another took it.
@@ -381,7 +367,11 @@ impl Drop for Job {
 
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Job").field("has_handle", &self.pending().is_some()).finish_non_exhaustive()
+        f.debug_struct("Job")
+            .field("name", &self.name())
+            .field("submitted_at", &format_args!("{}", self.site))
+            .field("has_handle", &self.pending().is_some())
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Owns a job's handle: waiting for its result, and cancelling it.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use crossbeam_channel::{Receiver, bounded};
 
 use crate::error::{AwaitError, JoinError, Never};
 use crate::interrupt;
-use crate::job::{Job, Pending};
+use crate::job::{Job, Origin, Pending, Site};
 use crate::sync::{Arc, thread};
 use crate::task::{CancelOutcome, Help, JobState, Settles, Task};
 use crate::wait::{Deadline, Heed, park_until, spin_until};
@@ -37,29 +38,49 @@ pub struct JobHandle<T> {
 
 impl Job {
     /// Makes a job and the handle to its result, in one allocation.
+    #[track_caller]
     pub fn with_handle<F, T>(f: F) -> (Self, JobHandle<T>)
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        Self::of_task(Task::new(f, None))
+        Self::tracking(f, Origin { site: Location::caller(), name: None }, None)
     }
 
-    /// The same, and `watch` is told of the job's end.
-    pub(crate) fn watched<F, T>(f: F, watch: Watch) -> (Self, JobHandle<T>)
+    /// Makes a job with a name, by which reports and the log call it, and the handle to its result.
+    #[track_caller]
+    pub fn named_with_handle<F, T>(name: impl Into<Arc<str>>, f: F) -> (Self, JobHandle<T>)
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        Self::of_task(Task::new(f, Some(watch)))
+        Self::tracking(f, Origin { site: Location::caller(), name: Some(name.into()) }, None)
     }
 
-    fn of_task<F, T>(task: Task<F, T>) -> (Self, JobHandle<T>)
+    /// Makes a job submitted at `site`, and the handle to its result.
+    pub(crate) fn with_handle_at<F, T>(site: Site, f: F) -> (Self, JobHandle<T>)
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let task = Arc::new(task);
+        Self::tracking(f, Origin { site, name: None }, None)
+    }
+
+    /// Makes a job submitted at `site`, of whose end `watch` is told.
+    pub(crate) fn watched<F, T>(f: F, site: Site, watch: Watch) -> (Self, JobHandle<T>)
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        Self::tracking(f, Origin { site, name: None }, Some(watch))
+    }
+
+    fn tracking<F, T>(f: F, origin: Origin, watch: Option<Watch>) -> (Self, JobHandle<T>)
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let task = Arc::new(Task::new(f, origin, watch));
         let job = Self::tracked(Arc::clone(&task) as Arc<dyn Pending>);
         (job, JobHandle { task, done: OnceLock::new() })
     }

@@ -1,6 +1,7 @@
 //! Owns a set of jobs whose results are taken as they come.
 
 use std::fmt;
+use std::panic::Location;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
@@ -96,11 +97,12 @@ impl<T: Send + 'static> JoinSet<T> {
     /// # Panics
     ///
     /// Only if the pool's rejection policy does.
+    #[track_caller]
     pub fn submit<F>(&mut self, f: F) -> Result<JobId, Rejected>
     where
         F: FnOnce() -> T + Send + 'static,
     {
-        self.members.submit(f, &self.execute)
+        self.members.submit(f, Location::caller(), &self.execute)
     }
 }
 

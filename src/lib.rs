@@ -13,8 +13,40 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Stop without losing a job
+//!
 //! A program that ends while jobs are running loses them, without a word. Here the pool has an
-//! owner whose drop waits for every accepted job, also when `main` returns early with `?`.
+//! owner whose drop waits for every accepted job, also when `main` returns early with `?`. To stop
+//! within a time limit, and to know what was left, takes one call:
+//!
+//! ```
+//! use std::{process::ExitCode, time::Duration};
+//! use workcrew::{ShutdownPlan, ThreadPoolExecutor};
+//!
+//! fn main() -> ExitCode {
+//!     let pool = ThreadPoolExecutor::fixed(4).expect("a pool of 4 threads");
+//!     for order in 1..=20 {
+//!         let job = move || println!("order {order} is saved");
+//!         pool.execute_named(format!("order {order}"), job).expect("the pool is open");
+//!     }
+//!
+//!     // The program is to end: refuse new jobs, let the accepted ones go on for 20 seconds, then
+//!     // interrupt what still runs, and give that 5 seconds more.
+//!     let plan = ShutdownPlan::new()
+//!         .grace(Duration::from_secs(20))
+//!         .interrupt_wait(Duration::from_secs(5));
+//!     let mut report = pool.shutdown_with(&plan);
+//!
+//!     eprintln!("{report}"); // names each job that did not stop, with its place and its thread
+//!     for job in report.take_pending() {
+//!         eprintln!("not done, to be kept for the next start: {:?}", job.name());
+//!     }
+//!     report.exit_code() // 0: clean, 1: interrupted, 2: some job did not stop
+//! }
+//! ```
+//!
+//! See [`ShutdownPlan`] for a second signal that hurries it, [`ShutdownGroup`] for several pools, and
+//! [`keep_until_terminated`](Handle::keep_until_terminated) for what jobs use and must not lose.
 //!
 //! # Pool size
 //!
@@ -44,7 +76,7 @@
 //! [`Queue::Bounded`] (1,024 jobs unless told otherwise), [`Queue::Unbounded`], or
 //! [`Queue::Handoff`], in which a job is accepted only if a worker takes it at once. Jobs are
 //! started in the order of their submission; a worker that is started because the queue was full
-//! takes the oldest job, not the newest. Closures of up to 48 bytes are queued without an
+//! takes the oldest job, not the newest. Closures of up to 40 bytes are queued without an
 //! allocation; [`submit`](Handle::submit) makes one for closure, state and result together.
 //!
 //! # Rejection
@@ -112,8 +144,9 @@
 //!
 //! A panic ends the job, not the worker. It is reported exactly once: to whoever joins, as
 //! [`JoinError::Panicked`] with its payload, or, where nobody will, to the log as an error and to
-//! the [`on_panic`](Builder::on_panic) hook. Panics of hooks and of destructors are contained and
-//! reported likewise. With `panic = "abort"` there is nothing to contain: the process ends.
+//! the hooks [`on_panic`](Builder::on_panic) and [`on_uncaught`](Builder::on_uncaught). Panics of
+//! hooks and of destructors are contained and reported likewise. With `panic = "abort"` there is
+//! nothing to contain: the process ends.
 //!
 //! # Shutdown
 //!
@@ -123,38 +156,23 @@
 //! | [`shutdown_now`](Handle::shutdown_now) | rejected | returned | interrupted | no |
 //! | [`await_termination`](Handle::await_termination) | – | – | – | until all is over and the threads are joined |
 //! | [`close`](ThreadPoolExecutor::close) | rejected | run | go on | until all is over |
+//! | [`shutdown_with`](Handle::shutdown_with) | rejected | run, or returned after the grace | go on, or interrupted after the grace | for the plan's times |
 //! | [`detach`](ThreadPoolExecutor::detach) | rejected | run | go on | no |
 //! | [`take_pending`](ThreadPoolExecutor::take_pending) | accepted | returned | go on | no |
 //! | [`wait_idle`](Handle::wait_idle) | accepted | run | go on | until nothing is queued or running |
 //!
-//! The usual way to stop within a time limit, as the documentation of the JDK's `ExecutorService`
-//! has it:
-//!
-//! ```
-//! use std::time::Duration;
-//! use workcrew::ThreadPoolExecutor;
-//!
-//! # let pool = ThreadPoolExecutor::fixed(1)?;
-//! # let log = |text: &str| assert!(!text.is_empty());
-//! pool.shutdown();
-//! if pool.await_termination(Duration::from_secs(10)).is_err() {
-//!     let pending = pool.shutdown_now();
-//!     log(&format!("{} jobs were not started", pending.len()));
-//!     if pool.await_termination(Duration::from_secs(5)).is_err() {
-//!         log("some jobs do not heed their interrupt");
-//!         pool.detach();
-//!     }
-//! }
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! [`shutdown_with`](Handle::shutdown_with) makes of these what the documentation of the JDK's
+//! `ExecutorService` recommends, by a [`ShutdownPlan`], and returns a [`ShutdownReport`].
 //!
 //! # Drop
 //!
 //! Dropping the [`ThreadPoolExecutor`] is [`close`](ThreadPoolExecutor::close), unless
-//! [`on_drop`](Builder::on_drop) says otherwise. It waits for jobs without a limit, and says so in
-//! the log every ten seconds. While the thread is panicking it is `shutdown_now` without a wait: the
+//! [`on_drop`](Builder::on_drop) says otherwise. It waits for jobs without a limit, and every ten
+//! seconds the log names those that it waits for; with [`OnDrop::Plan`] it waits as long as the plan
+//! says. After a report that the pool has not ended it does not wait again. While the thread is panicking it is `shutdown_now` without a wait: the
 //! pending jobs are dropped. On one of the pool's own workers it never waits. Locals are dropped in
-//! the reverse order of their declaration, so declare the pool after what its jobs use.
+//! the reverse order of their declaration, so declare the pool after what its jobs use, or let the
+//! pool keep that: [`keep_until_terminated`](Handle::keep_until_terminated).
 //!
 //! # Other executors
 //!
@@ -186,6 +204,7 @@ pub use crate::invoke::{InvokeAllError, InvokeAnyError};
 pub use crate::job::{Job, Outcome};
 pub use crate::job_handle::JobHandle;
 pub use crate::join_set::JoinSet;
+pub use crate::kept::Kept;
 pub use crate::lifecycle::OnDrop;
 pub use crate::manual::ManualExecutor;
 pub use crate::map::Map;
@@ -193,11 +212,16 @@ pub use crate::members::{JobId, Joined};
 pub use crate::owner::ThreadPoolExecutor;
 pub use crate::phase::Phase;
 pub use crate::rejection::{RejectReason, Rejected, RejectionPolicy, Saturation, policy};
+pub use crate::running::RunningJob;
 pub use crate::scope::{Scope, ScopeError, ScopedHandle, ScopedRejected};
 pub use crate::settings::{Growth, Queue};
+pub use crate::shutdown_group::{GroupReport, ShutdownGroup};
+pub use crate::shutdown_plan::{ShutdownPhase, ShutdownPlan};
+pub use crate::shutdown_report::{ShutdownOutcome, ShutdownReport};
 pub use crate::stats::PoolStats;
 pub use crate::task::{CancelOutcome, JobState};
 pub use crate::thread_per_job::{ThreadPerJob, ThreadPerJobBuilder};
+pub use crate::uncaught::UncaughtPanic;
 pub use crate::worker::WorkerThread;
 
 // In reading order, which follows a job.
@@ -213,6 +237,7 @@ mod admission; // the rules: what happens to a job, when does a worker leave
 mod desk; // everything decided under one lock
 mod queue; // the pending jobs
 mod stamp; // since when a job waits
+mod post; // what a worker is doing
 mod worker; // a worker's life: take, run, settle, rest, leave
 mod job_handle; // waiting for a job's result
 mod task; // the cell that a job and its handle share
@@ -225,6 +250,12 @@ mod several; // the calls that lead there
 mod map; // a function called on many items, results in order
 mod rejection; // what happens to a job that is not taken
 mod lifecycle; // how a pool ends, and waiting for it
+mod shutdown_plan; // how a pool is to be stopped
+mod shutdown; // carrying such a plan out
+mod stopping; // what the callers of one run share
+mod shutdown_report; // how it went
+mod shutdown_group; // several pools, phase after phase
+mod running; // the jobs that are being run, as users see them
 mod phase; // the phases of its life
 mod resize; // changes while it runs
 mod threads; // joining the threads
@@ -234,6 +265,8 @@ mod manual; // one that runs them when told
 mod local; // what these two share
 pub mod interrupt; // asking a job to stop
 mod hooks; // the user's callbacks
+mod uncaught; // a panic that nobody receives
+mod kept; // what is done at the pool's very end
 mod stats; // the figures
 mod error; // errors, and what a panic says
 mod wait; // parking until woken, timed out or interrupted

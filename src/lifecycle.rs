@@ -10,14 +10,18 @@ use crate::error::AwaitError;
 use crate::job::Job;
 use crate::phase::Phase;
 use crate::pool::Pool;
+use crate::post::Post;
+use crate::running::Listed;
+use crate::shutdown_plan::ShutdownPlan;
 use crate::sync::{Arc, thread};
 use crate::wait::{Deadline, Heed, Waiter, park_until};
 
 /// What dropping a [`ThreadPoolExecutor`](crate::ThreadPoolExecutor) does.
 ///
 /// Whatever is chosen: while the thread is panicking, dropping it is `shutdown_now` without a wait,
-/// and on one of the pool's own workers it never waits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// and on one of the pool's own workers it never waits. Nor does it wait after
+/// [`shutdown_with`](crate::Handle::shutdown_with) has reported that the pool did not end.
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum OnDrop {
     /// `shutdown`, then wait until every accepted job has run, however long that takes.
@@ -27,6 +31,9 @@ pub enum OnDrop {
     Stop,
     /// `shutdown`, and wait for nothing. The program's end ends the jobs too.
     Detach,
+    /// [`shutdown_with`](crate::Handle::shutdown_with) this plan. Unless the end was clean the report
+    /// is logged as a warning, and the pending jobs that were handed back are dropped.
+    Plan(ShutdownPlan),
 }
 
 /// How often a wait without an end that has become long is mentioned in the log.
@@ -196,6 +203,9 @@ impl Pool {
             self.drop_all(self.shutdown_now());
             return;
         }
+        if self.stopping.lock().given_up {
+            return;
+        }
         match on_drop {
             OnDrop::Close => self.shutdown(),
             OnDrop::Stop => self.drop_all(self.shutdown_now()),
@@ -208,8 +218,19 @@ impl Pool {
                 }
                 return;
             }
+            OnDrop::Plan(plan) => {
+                // Logged where it is made.
+                let mut report = self.shutdown_with(&plan);
+                self.drop_all(report.take_pending());
+                return;
+            }
         }
         self.wait_closed();
+    }
+
+    /// Its owner wants to wait whatever a plan came to.
+    pub(crate) fn resume_waiting(&self) {
+        self.stopping.lock().given_up = false;
     }
 
     /// Waits for the end without a limit. An interrupt of the waiting job turns it into
@@ -226,7 +247,12 @@ impl Pool {
                     self.drop_all(self.shutdown_now());
                 }
                 Err(AwaitError::TimedOut) => {
-                    log::warn!("pool {}: still waits for its jobs: {}", self.name, self.stats());
+                    log::warn!(
+                        "pool {}: still waits for its jobs: {}; running: {}",
+                        self.name,
+                        self.stats(),
+                        Listed(&self.running_jobs())
+                    );
                 }
                 Err(AwaitError::FromWorker) => {
                     log::warn!(
@@ -249,10 +275,11 @@ impl Pool {
             return false;
         }
         let Some(job) = desk.next_job(&mut outbox, &mut dead) else { return false };
-        desk.caller_takes_over();
+        let post = Arc::new(Post::taken_by(thread::current()));
+        desk.caller_takes_over(Arc::clone(&post));
         drop(desk);
         drop(outbox);
-        self.run_as_caller(job);
+        self.run_as_caller(&post, job);
         true
     }
 }

@@ -10,7 +10,7 @@ use std::iter::FusedIterator;
 
 use crate::error::JoinError;
 use crate::interrupt;
-use crate::job::Job;
+use crate::job::{Job, Site};
 use crate::pool::Pool;
 use crate::rejection::RejectReason;
 use crate::sync::{Arc, thread};
@@ -53,6 +53,8 @@ pub struct Map<I: Iterator, F, T> {
     function: Arc<Function<F>>,
     /// None once no more items are to be taken.
     source: Option<I>,
+    /// Where the map was asked for.
+    site: Site,
     /// Taken for the next chunk; more than none between calls if the source panicked.
     gathered: Items<I::Item>,
     chunks: VecDeque<Chunk<T>>,
@@ -69,13 +71,14 @@ pub struct Map<I: Iterator, F, T> {
 }
 
 impl<I: Iterator, F, T> Map<I, F, T> {
-    pub(crate) fn new(pool: &Arc<Pool>, source: I, f: F) -> Self {
+    pub(crate) fn new(pool: &Arc<Pool>, source: I, f: F, site: Site) -> Self {
         let max = pool.desk.lock().settings().max;
         let processors = || thread::available_parallelism().map_or(1, usize::from);
         let threads = if max == usize::MAX { processors() } else { max };
         Self {
             function: Function::new(f, Arc::clone(pool)),
             source: Some(source),
+            site,
             gathered: Items::new(Arc::clone(pool)),
             chunks: VecDeque::new(),
             waiting: None,
@@ -143,7 +146,8 @@ where
         let size = self.chunk.min(allowed);
         while self.waiting.is_none() && self.outstanding <= allowed - size && self.gather(size) {
             self.outstanding += self.gathered.list.len();
-            let (job, chunk) = Chunk::new(self.gathered.take(), Arc::clone(&self.function));
+            let (job, chunk) =
+                Chunk::new(self.gathered.take(), Arc::clone(&self.function), self.site);
             self.chunks.push_back(chunk);
             self.submit(job);
         }

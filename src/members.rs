@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::error::{AwaitError, JoinError, Never};
 use crate::interrupt;
-use crate::job::Job;
+use crate::job::{Job, Site};
 use crate::job_handle::JobHandle;
 use crate::rejection::Rejected;
 use crate::sync::{Arc, Mutex, Thread, thread};
@@ -101,10 +101,11 @@ impl<T> Members<T> {
         Self { handles: BTreeMap::new(), news: Arc::default(), last: 0, helped: JobId(0) }
     }
 
-    /// Submits a job by `execute`.
+    /// Submits a job by `execute`, as from `site`.
     pub(crate) fn submit<F>(
         &mut self,
         f: F,
+        site: Site,
         execute: impl FnOnce(Job) -> Result<(), Rejected>,
     ) -> Result<JobId, Rejected>
     where
@@ -116,7 +117,7 @@ impl<T> Members<T> {
         self.news.board.lock().awaited.insert(id.0);
         let entry = Entry { news: &self.news, id };
         let watch = Watch::new(Arc::clone(&self.news) as Arc<dyn Watcher>, id.0);
-        let (job, handle) = Job::watched(f, watch);
+        let (job, handle) = Job::watched(f, site, watch);
         execute(job)?;
         std::mem::forget(entry);
         self.handles.insert(id, handle);

@@ -11,13 +11,15 @@ use crate::handle::Handle;
 use crate::job::Job;
 use crate::job_handle::JobHandle;
 use crate::lifecycle::OnDrop;
-use crate::map::Map;
 use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::rejection::Rejected;
+use crate::running::RunningJob;
 use crate::settings::{CoreTimeout, Queue};
 use crate::stats::PoolStats;
 use crate::sync::Arc;
+
+mod ending; // ending it with a report
 
 /// A thread pool, owned: dropping it ends the pool, by default after all its jobs.
 ///
@@ -106,6 +108,7 @@ impl ThreadPoolExecutor {
     /// # Panics
     ///
     /// Only if the rejection policy does.
+    #[track_caller]
     pub fn execute<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), Rejected> {
         self.handle.execute(f)
     }
@@ -119,6 +122,7 @@ impl ThreadPoolExecutor {
     /// # Panics
     ///
     /// Only if the rejection policy does.
+    #[track_caller]
     pub fn submit<F, T>(&self, f: F) -> Result<JobHandle<T>, Rejected>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -127,11 +131,53 @@ impl ThreadPoolExecutor {
         self.handle.submit(f)
     }
 
+    /// Submits a job with a name. See [`Handle::execute_named`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Handle::execute`].
+    ///
+    /// # Panics
+    ///
+    /// Only if the rejection policy does.
+    #[track_caller]
+    pub fn execute_named<F: FnOnce() + Send + 'static>(
+        &self,
+        name: impl Into<Arc<str>>,
+        f: F,
+    ) -> Result<(), Rejected> {
+        self.handle.execute_named(name, f)
+    }
+
+    /// Submits a job with a name and returns the handle to its result. See
+    /// [`Handle::submit_named`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Handle::execute`].
+    ///
+    /// # Panics
+    ///
+    /// Only if the rejection policy does.
+    #[track_caller]
+    pub fn submit_named<F, T>(
+        &self,
+        name: impl Into<Arc<str>>,
+        f: F,
+    ) -> Result<JobHandle<T>, Rejected>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.handle.submit_named(name, f)
+    }
+
     /// Submits a job without asking the rejection policy. See [`Handle::try_execute`].
     ///
     /// # Errors
     ///
     /// As for [`Handle::try_execute`].
+    #[track_caller]
     pub fn try_execute<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), Rejected> {
         self.handle.try_execute(f)
     }
@@ -141,6 +187,7 @@ impl ThreadPoolExecutor {
     /// # Errors
     ///
     /// As for [`Handle::execute_timeout`].
+    #[track_caller]
     pub fn execute_timeout<F: FnOnce() + Send + 'static>(
         &self,
         f: F,
@@ -160,18 +207,6 @@ impl ThreadPoolExecutor {
     /// Only if the rejection policy does.
     pub fn execute_job(&self, job: Job) -> Result<(), Rejected> {
         self.handle.execute_job(job)
-    }
-
-    /// Calls `f` on each of many items, on the pool, and yields the results in the order of the items.
-    /// See [`Handle::map`].
-    pub fn map<I, F, T>(&self, items: I, f: F) -> Map<I::IntoIter, F, T>
-    where
-        I: IntoIterator,
-        I::Item: Send + 'static,
-        F: Fn(I::Item) -> T + Send + Sync + 'static,
-        T: Send + 'static,
-    {
-        self.handle.map(items, f)
     }
 
     /// Begins an orderly end. See [`Handle::shutdown`].
@@ -204,6 +239,11 @@ impl ThreadPoolExecutor {
         self.handle.wait_idle(timeout)
     }
 
+    /// Returns the pool's name.
+    pub fn name(&self) -> &str {
+        self.handle.name()
+    }
+
     /// Returns where the pool is in its life.
     pub fn phase(&self) -> Phase {
         self.handle.phase()
@@ -219,6 +259,11 @@ impl ThreadPoolExecutor {
         self.handle.is_terminated()
     }
 
+    /// Returns the jobs that are being run. See [`Handle::running_jobs`].
+    pub fn running_jobs(&self) -> Vec<RunningJob> {
+        self.handle.running_jobs()
+    }
+
     /// Returns the pool's figures at this moment.
     pub fn stats(&self) -> PoolStats {
         self.handle.stats()
@@ -230,6 +275,7 @@ impl ThreadPoolExecutor {
     /// `shutdown_now`, its pending jobs are dropped, and the wait goes on, as in the JDK. Called on
     /// one of the pool's own workers it does not wait, and the log says so.
     pub fn close(mut self) {
+        self.pool.resume_waiting();
         self.on_drop = OnDrop::Close;
     }
 
@@ -326,7 +372,7 @@ impl ThreadPoolExecutor {
 
 impl Drop for ThreadPoolExecutor {
     fn drop(&mut self) {
-        self.pool.end(self.on_drop);
+        self.pool.end(std::mem::take(&mut self.on_drop));
     }
 }
 

@@ -11,10 +11,13 @@ use crate::error::Payload;
 use crate::hooks::{Hooks, Worker};
 use crate::interrupt::{self, Interrupt};
 use crate::job::{Home, Job, Outcome, Pending, Settlement};
+use crate::post::Post;
 use crate::queue::Shelf;
 use crate::rejection::RejectionPolicy;
+use crate::running::RunningJob;
 use crate::settings::{Settings, Tenure};
 use crate::stats::{Ends, PoolStats};
+use crate::stopping::Stopping;
 use crate::sync::{Apart, Arc, Mutex};
 use crate::worker::ThreadMaker;
 
@@ -28,6 +31,8 @@ pub(crate) struct Pool {
     pub(crate) threads: ThreadMaker,
     /// Set by `shutdown_now`; the interrupts of the jobs follow it.
     pub(crate) stop: Interrupt,
+    /// Locked alone.
+    pub(crate) stopping: Mutex<Stopping>,
 }
 
 /// What this thread does for a pool.
@@ -74,6 +79,7 @@ impl Pool {
             hooks,
             threads,
             stop: Interrupt::new(),
+            stopping: Mutex::default(),
         })
     }
 
@@ -82,6 +88,23 @@ impl Pool {
         let mut desk = self.desk.lock();
         let oldest = outbox.jobs.oldest().or_else(|| desk.inbox.oldest());
         desk.stats(oldest)
+    }
+
+    /// The jobs that are being run, the longest-running first.
+    pub(crate) fn running_jobs(&self) -> Vec<RunningJob> {
+        let (workers, callers) = {
+            let desk = self.desk.lock();
+            (desk.crew(), desk.callers())
+        };
+        let mut running = Vec::new();
+        for (index, ends) in workers {
+            ends.post.list(index, &mut running);
+        }
+        for post in callers {
+            post.list(0, &mut running);
+        }
+        running.sort_by_key(|job| std::cmp::Reverse(job.running_for()));
+        running
     }
 
     // Who this thread is.
@@ -205,7 +228,11 @@ impl Home for Pool {
         self.sweep(sweep);
         // A frame of its own: the waiting job's interrupt comes back after.
         let frame = interrupt::enter_pool(&self.stop);
-        let (outcome, settlement) = self.run(&worker, Job::tracked(Arc::clone(task)));
+        ends.post.push_down();
+        ends.post.start_now();
+        let job = Job::tracked(Arc::clone(task));
+        let (outcome, settlement) = self.run(&worker, &ends.post, job);
+        ends.post.pop_up();
         drop(frame);
         ends.note(outcome);
         drop(settlement);
@@ -217,9 +244,15 @@ impl Home for Pool {
 }
 
 impl Pool {
-    /// Runs a started job under the hooks.
+    /// Runs a started job under the hooks, at a post that knows the time of the start.
     #[inline]
-    pub(crate) fn run(&self, worker: &Worker, job: Job) -> (Outcome, Option<Settlement>) {
+    pub(crate) fn run(
+        &self,
+        worker: &Worker,
+        post: &Post,
+        job: Job,
+    ) -> (Outcome, Option<Settlement>) {
+        let naming = post.begin(&job);
         let ended = match self.hooks.job_starts(worker) {
             Ok(()) => {
                 let ended = job.run_caught();
@@ -229,16 +262,17 @@ impl Pool {
             Err(payload) => job.fail(payload),
         };
         if ended.unclaimed.is_some() || ended.stray.is_some() {
-            self.report_panics(ended.unclaimed, ended.stray);
+            self.report_panics(post, ended.unclaimed, ended.stray);
         }
         interrupt::end_job();
+        post.end(naming);
         (ended.outcome, ended.settlement)
     }
 
     #[cold]
-    fn report_panics(&self, unclaimed: Option<Payload>, stray: Option<Payload>) {
+    fn report_panics(&self, post: &Post, unclaimed: Option<Payload>, stray: Option<Payload>) {
         if let Some(payload) = unclaimed {
-            self.hooks.panicked(&self.name, "a job", payload);
+            self.hooks.panicked_from(&self.name, "a job", post.origin().as_ref(), payload);
         }
         self.report_destructor(stray);
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::Location;
 
 use crate::interrupt::{self, Interrupt};
 use crate::job::{Loans, Pending, catch};
@@ -70,6 +71,7 @@ impl<'scope> Scope<'scope, '_> {
     /// # Panics
     ///
     /// Only if the rejection policy does.
+    #[track_caller]
     pub fn execute<F: FnOnce() + Send + 'scope>(
         &'scope self,
         f: F,
@@ -88,6 +90,7 @@ impl<'scope> Scope<'scope, '_> {
     /// # Panics
     ///
     /// Only if the rejection policy does.
+    #[track_caller]
     pub fn submit<F, T>(
         &'scope self,
         f: F,
@@ -102,7 +105,7 @@ impl<'scope> Scope<'scope, '_> {
             let value = f();
             *result.lock() = Some(value);
         }));
-        let (job, handle, key) = self.roll.enter(borrower);
+        let (job, handle, key) = self.roll.enter(borrower, Location::caller());
         let task = handle.task();
         if self.interrupt.is_interrupted() {
             Arc::clone(&task).interrupt().interrupt();

@@ -1,11 +1,13 @@
 //! Owns the calls that concern several jobs, of handles and of owners.
 
+use std::panic::Location;
 use std::time::Duration;
 
 use crate::error::JoinError;
 use crate::handle::Handle;
 use crate::invoke::{self, InvokeAllError, InvokeAnyError};
 use crate::join_set::JoinSet;
+use crate::map::Map;
 use crate::owner::ThreadPoolExecutor;
 use crate::scope::{Scope, ScopeError};
 use crate::wait::Deadline;
@@ -41,6 +43,7 @@ impl Handle {
     /// assert_eq!(lengths, [1, 2, 3]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     pub fn invoke_all<F, T>(
         &self,
         jobs: impl IntoIterator<Item = F>,
@@ -49,7 +52,9 @@ impl Handle {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        invoke::all(jobs, Deadline::NEVER, |job| self.pool().execute_member(job))
+        invoke::all(jobs, Deadline::NEVER, Location::caller(), |job| {
+            self.pool().execute_member(job)
+        })
     }
 
     /// The same, for at most `timeout`: what has not ended by then is cancelled, and is
@@ -66,6 +71,7 @@ impl Handle {
     /// # Panics
     ///
     /// As for [`invoke_all`](Self::invoke_all).
+    #[track_caller]
     pub fn invoke_all_timeout<F, T>(
         &self,
         jobs: impl IntoIterator<Item = F>,
@@ -75,7 +81,9 @@ impl Handle {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        invoke::all(jobs, Deadline::after(timeout), |job| self.pool().execute_member(job))
+        invoke::all(jobs, Deadline::after(timeout), Location::caller(), |job| {
+            self.pool().execute_member(job)
+        })
     }
 
     /// Runs jobs until one returns `Ok`, and returns that value; the others are cancelled.
@@ -107,6 +115,7 @@ impl Handle {
     /// assert_eq!(number, 7);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     pub fn invoke_any<F, T, E>(
         &self,
         jobs: impl IntoIterator<Item = F>,
@@ -116,7 +125,9 @@ impl Handle {
         T: Send + 'static,
         E: Send + 'static,
     {
-        invoke::any(jobs, Deadline::NEVER, |job| self.pool().execute_member(job))
+        invoke::any(jobs, Deadline::NEVER, Location::caller(), |job| {
+            self.pool().execute_member(job)
+        })
     }
 
     /// The same, for at most `timeout`, which is looked at before each submission and each wait.
@@ -128,6 +139,7 @@ impl Handle {
     /// # Panics
     ///
     /// As for [`invoke_any`](Self::invoke_any).
+    #[track_caller]
     pub fn invoke_any_timeout<F, T, E>(
         &self,
         jobs: impl IntoIterator<Item = F>,
@@ -138,7 +150,9 @@ impl Handle {
         T: Send + 'static,
         E: Send + 'static,
     {
-        invoke::any(jobs, Deadline::after(timeout), |job| self.pool().execute_member(job))
+        invoke::any(jobs, Deadline::after(timeout), Location::caller(), |job| {
+            self.pool().execute_member(job)
+        })
     }
 
     /// Makes an empty set of jobs of this pool, whose results are taken as they come.
@@ -188,6 +202,37 @@ impl Handle {
     {
         self.pool().scope(f)
     }
+
+    /// Calls `f` on each of many items, on the pool, and yields the results in the order of the items.
+    ///
+    /// Lazy: no item is taken before the first `next`, and never more than the
+    /// [look-ahead](Map::look_ahead) are on their way, so the items may be endless. For small items
+    /// [`chunks`](Map::chunks) puts several into one job. [`Map`] says what panics, interrupts,
+    /// rejection and shutdown do.
+    ///
+    /// Meant for items that wait or take their time: files, requests, documents. To split work on
+    /// slices over the processors, rayon's parallel iterators do better.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use workcrew::ThreadPoolExecutor;
+    ///
+    /// let pool = ThreadPoolExecutor::fixed(2)?;
+    /// let squares: Vec<u64> = pool.map(0..5, |n: u64| n * n).collect::<Result<_, _>>()?;
+    /// assert_eq!(squares, [0, 1, 4, 9, 16]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn map<I, F, T>(&self, items: I, f: F) -> Map<I::IntoIter, F, T>
+    where
+        I: IntoIterator,
+        I::Item: Send + 'static,
+        F: Fn(I::Item) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        Map::new(self.pool(), items.into_iter(), f, Location::caller())
+    }
 }
 
 impl ThreadPoolExecutor {
@@ -200,6 +245,7 @@ impl ThreadPoolExecutor {
     /// # Panics
     ///
     /// As for [`Handle::invoke_all`].
+    #[track_caller]
     pub fn invoke_all<F, T>(
         &self,
         jobs: impl IntoIterator<Item = F>,
@@ -220,6 +266,7 @@ impl ThreadPoolExecutor {
     /// # Panics
     ///
     /// As for [`Handle::invoke_all`].
+    #[track_caller]
     pub fn invoke_all_timeout<F, T>(
         &self,
         jobs: impl IntoIterator<Item = F>,
@@ -241,6 +288,7 @@ impl ThreadPoolExecutor {
     /// # Panics
     ///
     /// As for [`Handle::invoke_any`].
+    #[track_caller]
     pub fn invoke_any<F, T, E>(
         &self,
         jobs: impl IntoIterator<Item = F>,
@@ -262,6 +310,7 @@ impl ThreadPoolExecutor {
     /// # Panics
     ///
     /// As for [`Handle::invoke_any`].
+    #[track_caller]
     pub fn invoke_any_timeout<F, T, E>(
         &self,
         jobs: impl IntoIterator<Item = F>,
@@ -294,5 +343,18 @@ impl ThreadPoolExecutor {
         F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
     {
         self.as_handle().scope(f)
+    }
+
+    /// Calls `f` on each of many items, on the pool, and yields the results in the order of the items.
+    /// See [`Handle::map`].
+    #[track_caller]
+    pub fn map<I, F, T>(&self, items: I, f: F) -> Map<I::IntoIter, F, T>
+    where
+        I: IntoIterator,
+        I::Item: Send + 'static,
+        F: Fn(I::Item) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.as_handle().map(items, f)
     }
 }

@@ -1,4 +1,4 @@
-//! Owns since when a job has been waiting: stamps, and how seldom the clock is read for them.
+//! Owns since when a job has been waiting, or running: stamps, and how seldom the clock is read.
 //!
 //! Reading the clock can cost more than all the rest of a submission. So jobs that follow one
 //! another quickly share a stamp, that of the first of them: an age is never told too low, and too
@@ -14,15 +14,16 @@ impl Stamp {
     pub(crate) const UNSET: Self = Self(0);
 }
 
-/// Jobs that share a stamp at most.
+/// Jobs that share a stamp at most, where nothing else is said.
 const MOST: u32 = 64;
 
-/// Nanoseconds from one job to the next, on average, of jobs that may share a stamp.
+/// Nanoseconds from one job to the next, on average, of jobs that may share a stamp, where nothing
+/// else is said.
 const QUICK: u64 = 1_000;
 
 /// Gives jobs their stamps.
 #[repr(C)]
-pub(crate) struct Stamps {
+pub(crate) struct Stamps<const PACE: u64 = QUICK, const SHARE: u32 = MOST> {
     last: Stamp,
     /// Jobs that got the last stamp, and may get it.
     given: u32,
@@ -32,7 +33,14 @@ pub(crate) struct Stamps {
 
 impl Stamps {
     pub(crate) fn new() -> Self {
-        Self { epoch: Instant::now(), last: Stamp(0), given: 1, run: 1 }
+        Self::from(Instant::now())
+    }
+}
+
+impl<const PACE: u64, const SHARE: u32> Stamps<PACE, SHARE> {
+    /// Stamps that count from `epoch`.
+    pub(crate) fn from(epoch: Instant) -> Self {
+        Self { epoch, last: Stamp(0), given: 1, run: 1 }
     }
 
     /// The stamp of a job that is queued now.
@@ -40,6 +48,16 @@ impl Stamps {
     pub(crate) fn next(&mut self) -> Stamp {
         let epoch = self.epoch;
         self.next_at(|| at(epoch, Instant::now()))
+    }
+
+    /// The stamp of a job now, if it is not the last one again.
+    #[inline]
+    pub(crate) fn renew(&mut self) -> Option<Stamp> {
+        if self.given < self.run {
+            self.given += 1;
+            return None;
+        }
+        Some(self.note(at(self.epoch, Instant::now())))
     }
 
     #[inline]
@@ -55,8 +73,8 @@ impl Stamps {
     /// was quick, and is a single job otherwise.
     #[cold]
     fn note(&mut self, now: Stamp) -> Stamp {
-        let is_quick = now.0 - self.last.0 < QUICK * u64::from(self.given);
-        self.run = if is_quick { (self.run * 2).min(MOST) } else { 1 };
+        let is_quick = now.0 - self.last.0 < PACE * u64::from(self.given);
+        self.run = if is_quick { (self.run * 2).min(SHARE) } else { 1 };
         self.given = 1;
         self.last = now;
         now
@@ -74,7 +92,8 @@ impl Stamps {
     }
 }
 
-fn at(epoch: Instant, moment: Instant) -> Stamp {
+/// The stamp of a moment.
+pub(crate) fn at(epoch: Instant, moment: Instant) -> Stamp {
     let nanos = moment.saturating_duration_since(epoch).as_nanos();
     // Enough for 584 years.
     Stamp(u64::try_from(nanos).unwrap_or(u64::MAX))

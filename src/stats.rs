@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::job::Outcome;
 use crate::phase::Phase;
+use crate::post::Post;
 use crate::sync::{AtomicU64, Ordering};
 
 /// The figures of a pool at one moment.
@@ -85,15 +86,20 @@ impl fmt::Display for PoolStats {
     }
 }
 
-/// How many of the jobs that one worker ran ended, and how. Written by that worker alone.
-#[derive(Default)]
+/// How many of the jobs that one worker ran ended, and how, and what it runs now. Written by that
+/// worker alone.
 #[repr(align(128))]
 pub(crate) struct Ends {
     completed: AtomicU64,
     panicked: AtomicU64,
+    pub(crate) post: Post,
 }
 
 impl Ends {
+    pub(crate) fn new() -> Self {
+        Self { completed: AtomicU64::new(0), panicked: AtomicU64::new(0), post: Post::new() }
+    }
+
     pub(crate) fn note(&self, outcome: Outcome) {
         let counter = match outcome {
             Outcome::Completed => &self.completed,

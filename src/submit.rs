@@ -11,14 +11,33 @@ use crate::interrupt;
 use crate::job::{Home, Job, drop_caught};
 use crate::phase::Phase;
 use crate::pool::Pool;
+use crate::post::Post;
 use crate::rejection::{RejectReason, Rejected, Saturation};
-use crate::sync::{Arc, MutexGuard, lock_patiently};
+use crate::sync::{Arc, MutexGuard, lock_patiently, thread};
 use crate::wait::{Deadline, Heed, Waiter};
 
 impl Pool {
     /// Takes the job, or asks the policy what to do with it.
+    #[inline]
     pub(crate) fn execute(self: &Arc<Self>, job: Job) -> Result<(), Rejected> {
+        if self.hooks.wrap_job.is_some() {
+            return self.execute_wrapped(job);
+        }
         self.admit(job).or_else(|rejected| self.consult(rejected))
+    }
+
+    /// Apart, so that a job that nothing wraps is not moved once more.
+    #[cold]
+    fn execute_wrapped(self: &Arc<Self>, job: Job) -> Result<(), Rejected> {
+        self.admit(self.wrap(job)).or_else(|rejected| self.consult(rejected))
+    }
+
+    /// What the user has every job go through.
+    fn wrap(&self, job: Job) -> Job {
+        match &self.hooks.wrap_job {
+            None => job,
+            Some(wrap) => wrap(job),
+        }
     }
 
     #[cold]
@@ -40,7 +59,7 @@ impl Pool {
 
     /// Takes the job, or counts it as rejected.
     pub(crate) fn try_execute(self: &Arc<Self>, job: Job) -> Result<(), Rejected> {
-        self.admit(job).inspect_err(|_| self.count_rejected())
+        self.admit(self.wrap(job)).inspect_err(|_| self.count_rejected())
     }
 
     /// Takes the job as soon as there is room, or counts it as rejected.
@@ -49,7 +68,7 @@ impl Pool {
         job: Job,
         deadline: Deadline,
     ) -> Result<(), Rejected> {
-        self.admit_by(job, deadline).inspect_err(|_| self.count_rejected())
+        self.admit_by(self.wrap(job), deadline).inspect_err(|_| self.count_rejected())
     }
 
     /// Takes a job that this thread is going to wait for, or counts it as rejected. A worker of this
@@ -271,22 +290,24 @@ impl Pool {
             Self::leave_out(desk, job);
             return Ok(());
         }
-        desk.caller_starts();
+        let post = Arc::new(Post::taken_by(thread::current()));
+        desk.caller_starts(Arc::clone(&post));
         drop(desk);
-        self.run_as_caller(job);
+        self.run_as_caller(&post, job);
         Ok(())
     }
 
     /// Runs a job that the desk counts as a caller's.
-    pub(crate) fn run_as_caller(&self, job: Job) {
+    pub(crate) fn run_as_caller(&self, post: &Arc<Post>, job: Job) {
         let role = self.enter(None);
         let frame = interrupt::enter_pool(&self.stop);
         let worker = Worker { index: 0, pool: Arc::clone(&self.name) };
-        let (outcome, settlement) = self.run(&worker, job);
+        post.start_now();
+        let (outcome, settlement) = self.run(&worker, post, job);
         drop(frame);
         let mut desk = self.desk.lock();
         desk.tally.end(outcome);
-        desk.caller_ends();
+        desk.caller_ends(post);
         if let Some(owed) = &settlement {
             owed.publish();
         }

@@ -9,7 +9,10 @@
 
 use crate::error::{JoinError, Payload};
 use crate::interrupt::{self, Core, Interrupt, Node};
-use crate::job::{Ended, Home, News, Outcome, Pending, Settlement, catch, drop_caught};
+use crate::job::{
+    Around, Ended, Home, News, Origin, Outcome, Pending, Settlement, Within, catch, compose,
+    drop_caught, run_within,
+};
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 use crate::watch::Watch;
 
@@ -74,10 +77,17 @@ pub(crate) trait Settles<T>: Send + Sync {
 pub(crate) struct Task<F, T> {
     interrupt: Core,
     /// The closure, until it is taken to be run or dropped. Locked inside `cell`'s lock or alone.
-    body: Mutex<Option<F>>,
+    body: Mutex<Option<Load<F>>>,
     cell: Mutex<Cell<T>>,
     /// Follows the cell's stage.
     settled: AtomicBool,
+    origin: Origin,
+}
+
+/// The closure, and what goes around its running.
+struct Load<F> {
+    f: F,
+    around: Option<Around>,
 }
 
 impl<F: Send, T: Send> Node for Task<F, T> {
@@ -91,7 +101,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    pub(crate) fn new(f: F, watch: Option<Watch>) -> Self {
+    pub(crate) fn new(f: F, origin: Origin, watch: Option<Watch>) -> Self {
         let cell = Cell {
             stage: Stage::Pending,
             home: None,
@@ -103,9 +113,10 @@ where
         };
         Self {
             interrupt: Core::default(),
-            body: Mutex::new(Some(f)),
+            body: Mutex::new(Some(Load { f, around: None })),
             cell: Mutex::new(cell),
             settled: AtomicBool::new(false),
+            origin,
         }
     }
 
@@ -118,7 +129,7 @@ where
     fn cancel_pending(
         &self,
         is_due: impl FnOnce(&Cell<T>) -> bool,
-    ) -> Option<(Told<T>, Option<F>)> {
+    ) -> Option<(Told<T>, Option<Load<F>>)> {
         let mut cell = self.cell.lock();
         if !(matches!(cell.stage, Stage::Pending) && is_due(&cell)) {
             return None;
@@ -129,12 +140,24 @@ where
     }
 
     /// Tells the handle, then drops the captures; a panic of theirs is reported.
-    fn finish_cancel(told: Told<T>, body: Option<F>) {
+    fn finish_cancel(told: Told<T>, body: Option<Load<F>>) {
         let home = told.unclaimed.home.clone();
         let _watch = told.tell();
         if let Err(payload) = drop_caught(body) {
             report(payload, home.as_ref());
         }
+    }
+
+    /// Runs it with something around, as the job that this thread has entered.
+    #[cold]
+    fn execute_within(self: Arc<Self>, around: Around, f: F) -> Ended {
+        let Within { result, other } = run_within(around, f);
+        let mut ended = match result {
+            Ok(value) => self.end(Outcome::Completed, Ok(value)),
+            Err(payload) => self.end(Outcome::Panicked, Err(JoinError::Panicked(payload))),
+        };
+        ended.note_other(other);
+        ended
     }
 
     fn end(self: Arc<Self>, outcome: Outcome, result: Result<T, JoinError>) -> Ended {
@@ -190,14 +213,31 @@ where
         is_pending
     }
 
+    fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    fn wrap(&self, around: Around) -> Option<Around> {
+        match &mut *self.body.lock() {
+            Some(load) => {
+                load.around = Some(compose(around, load.around.take()));
+                None
+            }
+            None => Some(around),
+        }
+    }
+
     fn is_pending(&self) -> bool {
         matches!(self.cell.lock().stage, Stage::Pending)
     }
 
     fn execute(self: Arc<Self>) -> Ended {
-        let body = self.body.lock().take().expect("a job is started once");
+        let Load { f, around } = self.body.lock().take().expect("a job is started once");
         let entered = interrupt::enter_job(Interrupt::of(Arc::clone(&self) as Arc<dyn Node>));
-        let result = catch(body);
+        if let Some(around) = around {
+            return self.execute_within(around, f);
+        }
+        let result = catch(f);
         drop(entered);
         match result {
             Ok(value) => self.end(Outcome::Completed, Ok(value)),

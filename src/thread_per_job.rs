@@ -76,6 +76,7 @@ impl ThreadPerJob {
     /// # Panics
     ///
     /// Only if the rejection policy does.
+    #[track_caller]
     pub fn execute<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), Rejected> {
         self.pool.execute(f)
     }
@@ -89,6 +90,7 @@ impl ThreadPerJob {
     /// # Panics
     ///
     /// Only if the rejection policy does.
+    #[track_caller]
     pub fn submit<F, T>(&self, f: F) -> Result<JobHandle<T>, Rejected>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -102,6 +104,7 @@ impl ThreadPerJob {
     /// # Errors
     ///
     /// The job, if its thread cannot be started at once.
+    #[track_caller]
     pub fn try_execute<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), Rejected> {
         self.pool.try_execute(f)
     }
@@ -111,6 +114,7 @@ impl ThreadPerJob {
     /// # Errors
     ///
     /// As for [`Handle::execute_timeout`].
+    #[track_caller]
     pub fn execute_timeout<F: FnOnce() + Send + 'static>(
         &self,
         f: F,

@@ -166,6 +166,7 @@ impl WorkerThread {
         // ORDERING: pairs with the load in `start`.
         self.fate.runs.store(true, Ordering::Release);
         let pool = Arc::clone(&self.pool);
+        self.ends.post.man(thread::current());
         let thread = thread::current().id();
         let last_step = LastStep { pool: Arc::clone(&pool), index: self.worker.index, thread };
         LAST_STEPS.with_borrow_mut(|steps| steps.push(last_step));
@@ -251,16 +252,23 @@ struct Shift<'a> {
 impl Shift<'_> {
     fn work(&self) {
         let mut last = Last::Plain;
+        let mut starts = self.ends.post.starts();
         let mut next = self.look(self.pool.outbox.lock(), Arrival::New, None);
         loop {
             let job = match next {
                 Next::Run(job) => job,
-                Next::Rest(rest) => match self.rest(rest, last) {
-                    Some(job) => job,
-                    None => return,
-                },
+                Next::Rest(rest) => {
+                    starts.pause();
+                    match self.rest(rest, last) {
+                        Some(job) => job,
+                        None => return,
+                    }
+                }
             };
-            let (outcome, settlement) = self.pool.run(self.worker, job);
+            if let Some(since) = starts.renew() {
+                self.ends.post.start(since);
+            }
+            let (outcome, settlement) = self.pool.run(self.worker, &self.ends.post, job);
             self.ends.note(outcome);
             last = if settlement.is_some() { Last::Awaited } else { Last::Plain };
             next = self.take(settlement.as_ref());

@@ -166,12 +166,12 @@ fn per_job(total: u64) -> u64 {
 }
 
 #[test]
-fn execute_allocates_nothing_for_captures_of_up_to_48_bytes() {
+fn execute_allocates_nothing_for_captures_of_up_to_40_bytes() {
     let _alone = alone();
     assert_eq!(of_queued_jobs_with_captures::<0>(), 0);
     assert_eq!(of_queued_jobs_with_captures::<1>(), 0);
-    assert_eq!(of_queued_jobs_with_captures::<6>(), 0);
-    assert_eq!(of_queued_jobs_with_captures::<7>(), 1, "the counter counts");
+    assert_eq!(of_queued_jobs_with_captures::<5>(), 0);
+    assert_eq!(of_queued_jobs_with_captures::<6>(), 1, "the counter counts");
 }
 
 #[test]

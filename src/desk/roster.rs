@@ -61,7 +61,7 @@ impl Desk {
         self.clear = 0;
         self.last_index += 1;
         let index = self.last_index;
-        let ends = Arc::new(Ends::default());
+        let ends = Arc::new(Ends::new());
         self.workers.insert(index, Arc::clone(&ends));
         self.starting += 1;
         self.threads.expect();

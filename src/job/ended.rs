@@ -22,7 +22,7 @@ pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
     /// A panic that nobody else will hear of.
     pub(crate) unclaimed: Option<Payload>,
-    /// A panic of the destructor of captures that were not run.
+    /// A panic of the destructor of captures that were not run, or a second one.
     pub(crate) stray: Option<Payload>,
     pub(crate) settlement: Option<Settlement>,
 }
@@ -31,6 +31,18 @@ impl Ended {
     /// A job without a handle that returned.
     pub(super) const PLAINLY: Self =
         Self { outcome: Outcome::Completed, unclaimed: None, stray: None, settlement: None };
+
+    /// Notes one more panic that nobody else will hear of.
+    pub(crate) fn note_other(&mut self, panic: Option<Payload>) {
+        if panic.is_none() {
+            return;
+        }
+        if self.unclaimed.is_none() {
+            self.unclaimed = panic;
+        } else {
+            self.stray = panic;
+        }
+    }
 }
 
 /// Whether anybody waits to be told of a job's end.

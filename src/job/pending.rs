@@ -1,6 +1,6 @@
-//! Owns what a pool may ask of a job with a handle, and such a job of its pool.
+//! Owns what pools and jobs with handles know of each other.
 
-use super::{Ended, News};
+use super::{Around, Ended, News, Origin};
 use crate::error::Payload;
 use crate::sync::Arc;
 
@@ -15,6 +15,10 @@ pub(crate) trait Pending: Send + Sync {
     /// Tells who waits or watches that the job was handed back, unless it is queued or run again since. To be
     /// called without a lock.
     fn handed_back(&self);
+    /// Where it comes from.
+    fn origin(&self) -> &Origin;
+    /// Puts code around its running; gives it back if that has begun, or never will.
+    fn wrap(&self, around: Around) -> Option<Around>;
     /// Returns whether it still waits to be started.
     fn is_pending(&self) -> bool;
     /// Runs what [`start`](Self::start) took.

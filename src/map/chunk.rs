@@ -12,7 +12,7 @@ use std::panic::resume_unwind;
 
 use crate::error::JoinError;
 use crate::interrupt::{self, Interrupt};
-use crate::job::{Home, Job, catch, drop_caught};
+use crate::job::{Home, Job, Site, catch, drop_caught};
 use crate::job_handle::JobHandle;
 use crate::pool::Pool;
 use crate::sync::{Arc, Mutex};
@@ -146,7 +146,7 @@ pub(super) struct Chunk<T> {
 }
 
 impl<T: Send + 'static> Chunk<T> {
-    pub(super) fn new<V, F>(items: Items<V>, function: Arc<Function<F>>) -> (Job, Self)
+    pub(super) fn new<V, F>(items: Items<V>, function: Arc<Function<F>>, site: Site) -> (Job, Self)
     where
         V: Send + 'static,
         F: Fn(V) -> T + Send + Sync + 'static,
@@ -155,7 +155,7 @@ impl<T: Send + 'static> Chunk<T> {
         results.list.resize_with(items.list.len(), || Err(JoinError::Cancelled));
         let progress = Arc::new(Mutex::new(Progress { results, panicked: 0, caller: None }));
         let work = Work { items, function, progress: Arc::clone(&progress) };
-        let (job, handle) = Job::with_handle(move || work.run());
+        let (job, handle) = Job::with_handle_at(site, move || work.run());
         (job, Self { handle, progress })
     }
 }

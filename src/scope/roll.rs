@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::ScopeError;
 use crate::error::{JoinError, Payload};
-use crate::job::{Home, Job, drop_caught};
+use crate::job::{Home, Job, Site, drop_caught};
 use crate::job_handle::JobHandle;
 use crate::pool::Pool;
 use crate::sync::{Arc, Mutex, Thread, thread};
@@ -89,14 +89,15 @@ impl Drop for Submitting<'_> {
 }
 
 impl Roll {
-    pub(super) fn enter<F>(self: &Arc<Self>, f: F) -> (Job, JobHandle<()>, u64)
+    pub(super) fn enter<F>(self: &Arc<Self>, f: F, site: Site) -> (Job, JobHandle<()>, u64)
     where
         F: FnOnce() + Send + 'static,
     {
         let mut entries = self.entries.lock();
         entries.last += 1;
         let key = entries.last;
-        let (job, handle) = Job::watched(f, Watch::new(Arc::clone(self) as Arc<dyn Watcher>, key));
+        let (job, handle) =
+            Job::watched(f, site, Watch::new(Arc::clone(self) as Arc<dyn Watcher>, key));
         let member = Member { task: handle.task(), handle: None };
         entries.members.insert(key, member);
         (job, handle, key)

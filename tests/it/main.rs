@@ -10,6 +10,8 @@ mod builder; // configurations, and their errors
 mod factory; // threads that cannot be started
 mod shutdown; // the orderly end, and waiting for it
 mod shutdown_now; // the quick end, and pending jobs taken back
+mod shutdown_plan; // stopping by a plan, and the report
+mod group; // several pools, stopped in phases
 mod handles; // results, cancelling, joining from a worker
 mod join_set; // results as they come
 mod invoke; // several jobs in one call
@@ -22,7 +24,10 @@ mod executors; // what holds for every executor
 mod direct; // jobs run by their submitter
 mod manual; // jobs run when told
 mod thread_per_job; // jobs on a thread each
+mod wrap_job; // what goes around a job, and panics that nobody receives
+mod keep_until; // what is left to a pool's end
 mod stats; // the figures
+mod running; // names, and the jobs that are being run
 mod resources; // allocations, idle CPU, threads and memory left behind
 mod examples; // the example programs, on real files
 mod tidy; // the tree itself

@@ -5,9 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Files that have atomics, and so may name an ordering.
-const ATOMICS: [&str; 8] = [
+const ATOMICS: [&str; 10] = [
     "sync.rs",
     "builder.rs",
+    "job.rs",
+    "post.rs",
     "queue.rs",
     "stats.rs",
     "task.rs",

@@ -1,0 +1,81 @@
+//! Owns what goes around the running of a job.
+
+use super::{Body, Ended, Job, Outcome, catch, drop_caught};
+use crate::error::Payload;
+use crate::sync::Arc;
+
+/// Code that goes around the running of a job, given the job to run.
+pub(crate) type Around = Box<dyn FnOnce(&mut dyn FnMut()) + Send>;
+
+/// How code ended that something went around.
+pub(crate) struct Within<R> {
+    /// What the code returned; its panic, or that of what is around it, if that kept it from running.
+    pub(crate) result: Result<R, Payload>,
+    /// A panic apart from that.
+    pub(crate) other: Option<Payload>,
+}
+
+/// Runs `code` within `around`. A panic of `code` does not unwind through `around`.
+pub(crate) fn run_within<R>(
+    around: impl FnOnce(&mut dyn FnMut()),
+    code: impl FnOnce() -> R,
+) -> Within<R> {
+    let mut code = Some(code);
+    let mut result = None;
+    let outer = catch(|| {
+        around(&mut || {
+            if let Some(code) = code.take() {
+                result = Some(catch(code));
+            }
+        });
+    });
+    match (result, outer) {
+        (Some(result), outer) => Within { result, other: outer.err() },
+        (None, outer) => {
+            let other = drop_caught(code).err();
+            let silent = || Box::new("what is around the job did not run it") as Payload;
+            Within { result: Err(outer.err().unwrap_or_else(silent)), other }
+        }
+    }
+}
+
+/// Puts `outer` around what is around a job already.
+pub(crate) fn compose(outer: Around, inner: Option<Around>) -> Around {
+    let Some(inner) = inner else { return outer };
+    Box::new(move |run| {
+        let mut inner = Some(inner);
+        outer(&mut || {
+            if let Some(inner) = inner.take() {
+                inner(run);
+            }
+        });
+    })
+}
+
+/// A job without a handle that something goes around.
+pub(super) struct Wrapped<W> {
+    pub(super) inner: Job,
+    pub(super) around: W,
+}
+
+impl<W: FnOnce(&mut dyn FnMut()) + Send + 'static> Body for Wrapped<W> {
+    const HAS_HANDLE: bool = false;
+    const HAS_NAME: bool = true;
+
+    fn run(self, ended: &mut Ended) {
+        let Self { inner, around } = self;
+        let Within { result, other } = run_within(around, move || inner.run_caught());
+        match result {
+            Ok(inner) => *ended = inner,
+            Err(payload) => {
+                ended.outcome = Outcome::Panicked;
+                ended.unclaimed = Some(payload);
+            }
+        }
+        ended.note_other(other);
+    }
+
+    fn name(&self) -> Option<&Arc<str>> {
+        self.inner.shared_name()
+    }
+}

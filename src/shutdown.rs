@@ -1,0 +1,221 @@
+//! Owns the run of a shutdown plan: one at a time in a pool, which later callers join.
+//!
+//! INVARIANT: a run is in the pool's `stopping` from its begin until its verdict is published, and
+//! one thread leads it. Who finds it there waits for that verdict, or leads a run of its own if the
+//! leader went away without one.
+
+use std::time::{Duration, Instant};
+
+use crate::error::AwaitError;
+use crate::interrupt::{self, Guard, Interrupt};
+use crate::job::{Job, catch};
+use crate::phase::Phase;
+use crate::pool::Pool;
+use crate::shutdown_plan::{ShutdownPhase, ShutdownPlan};
+use crate::shutdown_report::{ShutdownOutcome, ShutdownReport, Verdict};
+use crate::stats::PoolStats;
+use crate::stopping::Run;
+use crate::sync::Arc;
+use crate::wait::{Deadline, Heed};
+
+/// What became of a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    Over,
+    Missed,
+    /// The caller is one of those that would be waited for.
+    Own,
+}
+
+impl Pool {
+    /// Carries the plan out, or joins who does.
+    pub(crate) fn shutdown_with(self: &Arc<Self>, plan: &ShutdownPlan) -> ShutdownReport {
+        if self.is_inside() {
+            return self.stop_from_inside(plan);
+        }
+        loop {
+            let mut stopping = self.stopping.lock();
+            let Some(run) = stopping.run.clone() else {
+                let run = stopping.begin();
+                drop(stopping);
+                return self.lead(&run, plan);
+            };
+            drop(stopping);
+            let _hurrying = hurry(&run.hurry, plan);
+            if let Some(verdict) = run.verdict() {
+                return ShutdownReport::new(&self.name, verdict, Vec::new());
+            }
+        }
+    }
+
+    fn lead(self: &Arc<Self>, run: &Arc<Run>, plan: &ShutdownPlan) -> ShutdownReport {
+        let _leaving = Leaving { pool: self, run };
+        let begin = Begin { at: Instant::now(), stats: self.stats() };
+        let hurrying = hurry(&run.hurry, plan);
+        self.shutdown();
+        if begin.stats.phase < Phase::Terminated {
+            log::info!("pool {}: refuses new jobs: {}", self.name, self.stats());
+        }
+        self.tell(plan, ShutdownPhase::Refusing);
+        let end_of_grace = Deadline::since(begin.at, plan.allowed_grace());
+        let grace = self.await_over(end_of_grace, Some(&run.hurry));
+        let grace_time = begin.at.elapsed();
+        // No callback comes after this: the interrupts of the plan are let go before the report.
+        drop(hurrying);
+        if grace == Wait::Over {
+            let verdict = self.verdict(&begin, ShutdownOutcome::Clean, grace_time, Duration::ZERO);
+            return self.conclude(run, plan, verdict, Vec::new());
+        }
+        log::warn!(
+            "pool {}: the grace is over after {grace_time:.1?}: {}",
+            self.name,
+            self.stats()
+        );
+        self.tell(plan, ShutdownPhase::GraceOver);
+        let interrupt_begin = Instant::now();
+        let pending = self.shutdown_now();
+        log::warn!(
+            "pool {}: has interrupted its jobs and handed {} back",
+            self.name,
+            pending.len()
+        );
+        self.tell(plan, ShutdownPhase::Interrupting);
+        let outcome = match self.await_over(plan.end_of_wait(begin.at), None) {
+            Wait::Over => ShutdownOutcome::Interrupted,
+            Wait::Missed | Wait::Own => ShutdownOutcome::NotTerminated,
+        };
+        let mut verdict = self.verdict(&begin, outcome, grace_time, interrupt_begin.elapsed());
+        verdict.handed_back = pending.len();
+        self.conclude(run, plan, verdict, pending)
+    }
+
+    /// A job, a hook or a thread-local of the pool's own: the end cannot be waited for.
+    fn stop_from_inside(self: &Arc<Self>, plan: &ShutdownPlan) -> ShutdownReport {
+        let begin = Begin { at: Instant::now(), stats: self.stats() };
+        self.shutdown();
+        self.tell(plan, ShutdownPhase::Refusing);
+        let leader = self.stopping.lock().run.clone();
+        let mut pending = Vec::new();
+        if plan.allowed_grace().is_zero() || plan.is_hurried() || interrupt::is_interrupted() {
+            self.tell(plan, ShutdownPhase::GraceOver);
+            match leader {
+                // The pending jobs are for its report.
+                Some(run) => run.hurry.interrupt(),
+                None => pending = self.shutdown_now(),
+            }
+            self.tell(plan, ShutdownPhase::Interrupting);
+        }
+        let (grace_time, outcome) = (begin.at.elapsed(), ShutdownOutcome::NotTerminated);
+        let mut verdict = self.verdict(&begin, outcome, grace_time, Duration::ZERO);
+        verdict.handed_back = pending.len();
+        let report = ShutdownReport::new(&self.name, verdict, pending);
+        log::warn!("pool {}: cannot wait for the job that stops it: {report}", self.name);
+        self.tell(plan, ShutdownPhase::NotTerminated);
+        report
+    }
+
+    /// Publishes the verdict of a run.
+    fn conclude(
+        &self,
+        run: &Arc<Run>,
+        plan: &ShutdownPlan,
+        verdict: Verdict,
+        pending: Vec<Job>,
+    ) -> ShutdownReport {
+        let report = ShutdownReport::new(&self.name, verdict.clone(), pending);
+        let phase = match verdict.outcome {
+            ShutdownOutcome::Clean | ShutdownOutcome::Interrupted => {
+                log::info!("{report}");
+                ShutdownPhase::Ended
+            }
+            ShutdownOutcome::NotTerminated => {
+                log::warn!("{report}");
+                ShutdownPhase::NotTerminated
+            }
+        };
+        self.tell(plan, phase);
+        let wakes = self.stopping.lock().end(run, Some(verdict));
+        wakes.wake();
+        report
+    }
+
+    /// Waits for the pool's end, or until `hurry` is set.
+    fn await_over(self: &Arc<Self>, deadline: Deadline, hurry: Option<&Interrupt>) -> Wait {
+        let waited = match hurry {
+            Some(hurry) => {
+                let _entered = hurry.enter();
+                self.wait_end(deadline, Heed::Interrupts)
+            }
+            None => self.wait_end(deadline, Heed::Nothing),
+        };
+        match waited {
+            Ok(()) => Wait::Over,
+            Err(AwaitError::TimedOut | AwaitError::Interrupted) => {
+                // It may have ended in the very moment.
+                let looked = self.wait_end(Deadline::after(Duration::ZERO), Heed::Nothing);
+                if looked.is_ok() { Wait::Over } else { Wait::Missed }
+            }
+            Err(AwaitError::FromWorker) => Wait::Own,
+        }
+    }
+
+    fn verdict(
+        &self,
+        begin: &Begin,
+        outcome: ShutdownOutcome,
+        grace_time: Duration,
+        interrupt_time: Duration,
+    ) -> Verdict {
+        let now = self.stats();
+        let unstopped = match outcome {
+            ShutdownOutcome::Clean | ShutdownOutcome::Interrupted => Vec::new(),
+            ShutdownOutcome::NotTerminated => self.running_jobs(),
+        };
+        Verdict {
+            outcome,
+            grace_time,
+            interrupt_time,
+            completed: now.completed - begin.stats.completed,
+            panicked: now.panicked - begin.stats.panicked,
+            handed_back: 0,
+            unstopped,
+        }
+    }
+
+    fn tell(&self, plan: &ShutdownPlan, phase: ShutdownPhase) {
+        if let Err(payload) = catch(|| plan.note(phase)) {
+            self.hooks.panicked(&self.name, "on_phase hook", payload);
+        }
+    }
+}
+
+/// Where a run began.
+struct Begin {
+    at: Instant,
+    stats: PoolStats,
+}
+
+/// Ends a run whose leader goes away without a verdict, if it does.
+struct Leaving<'a> {
+    pool: &'a Pool,
+    run: &'a Arc<Run>,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        let wakes = self.pool.stopping.lock().end(self.run, None);
+        wakes.wake();
+    }
+}
+
+/// Passes on to the run what hurries its caller: the plan's interrupts, and that of the job that
+/// this thread runs, if it does.
+fn hurry(run: &Interrupt, plan: &ShutdownPlan) -> Vec<Guard> {
+    let own = interrupt::current();
+    let all = plan.hurry().iter().chain(&own);
+    all.map(|interrupt| {
+        let run = run.clone();
+        interrupt.on_interrupt(move || run.interrupt())
+    })
+    .collect()
+}
