@@ -81,7 +81,12 @@ impl Desk {
         self.requests += 1;
         let name = format!("{} {} ({})", request.method(), request.url(), self.requests);
         let exchange = Exchange::new(request);
-        match self.pool.execute_named(name.as_str(), move || exchange.handle()) {
+        let handled = name.clone();
+        let job = move || {
+            println!("handling {handled}");
+            exchange.handle();
+        };
+        match self.pool.execute_named(name.as_str(), job) {
             Ok(()) => println!("accepted {name}"),
             Err(rejected) => println!("refused {name}: {rejected}"),
         }

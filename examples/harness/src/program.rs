@@ -58,8 +58,11 @@ impl Lines {
         }
     }
 
-    /// Waits for a line with this beginning, and returns the rest of it.
+    /// Looks for a line with this beginning, waiting for it if need be, and returns the rest of it.
     fn find(&mut self, prefix: &str) -> Option<String> {
+        if let Some(rest) = self.seen.iter().find_map(|line| line.strip_prefix(prefix)) {
+            return Some(rest.trim().to_owned());
+        }
         let deadline = Instant::now() + LONG;
         while let Ok(Some(line)) = self.next(deadline) {
             if let Some(rest) = line.strip_prefix(prefix) {
@@ -108,7 +111,8 @@ impl Program {
         self.child.id()
     }
 
-    /// Waits for a line of its standard output that starts with `prefix`, and returns the rest.
+    /// Waits until its standard output has a line that starts with `prefix`, and returns the rest of
+    /// the first such line.
     ///
     /// # Panics
     ///
@@ -120,7 +124,8 @@ impl Program {
         }
     }
 
-    /// Waits for a line of its standard error that starts with `prefix`.
+    /// Waits until its standard error has a line that starts with `prefix`, and returns the rest of
+    /// the first such line.
     ///
     /// # Panics
     ///

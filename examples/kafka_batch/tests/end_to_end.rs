@@ -19,6 +19,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_kafka_batch");
 const LONG: Duration = Duration::from_secs(30);
 /// For tests that are not about the time limit.
 const PATIENT: [&str; 4] = ["--grace", "none", "--interrupt-wait", "none"];
+/// Enough for the queue to be full of records when the end comes.
+const SLOW: [&str; 2] = ["--workers", "2"];
 
 fn cluster() -> MockCluster<'static, DefaultProducerContext> {
     MockCluster::new(1).expect("a mock cluster")
@@ -101,7 +103,7 @@ fn a_thousand_records_are_read_and_a_producer_closed_too_early_loses_some() {
         let lines = ["ready", "task 1", "task 2", "task 3", "the producer is closed"];
         assert_eq!(ended.stdout[..5], lines, "{ended}");
     }
-    let ended = start(&bootstrap, "bug", &["--variant", "bug"]).finish();
+    let ended = start(&bootstrap, "bug", &[&SLOW[..], &["--variant", "bug"]].concat()).finish();
     ended.expect_code(1).expect_error("cannot send after the producer is closed");
     let lost = lost(&ended, &bootstrap, "bug");
     assert!(lost > 0, "the bug does no harm: the test proves nothing\n{ended}");
@@ -145,7 +147,7 @@ fn with_little_time_every_record_is_read_or_named() {
 fn without_any_time_every_record_is_read_or_named() {
     let cluster = cluster();
     let bootstrap = cluster.bootstrap_servers();
-    let ended = start(&bootstrap, "none", &["--budget", "0"]).finish();
+    let ended = start(&bootstrap, "none", &[&SLOW[..], &["--budget", "0"]].concat()).finish();
     assert!(matches!(ended.code, Some(1 | 2)), "{ended}");
     assert!(lost(&ended, &bootstrap, "none") > 0, "it had no time\n{ended}");
 }

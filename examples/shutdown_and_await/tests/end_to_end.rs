@@ -49,7 +49,7 @@ fn lost(ended: &Ended) -> usize {
 
 #[test]
 fn the_articles_lines_come_in_its_order() {
-    let ended = start(&["--scale", "0.05", "--interrupt-wait", "none"]).finish();
+    let ended = start(&["--scale", "0.1", "--interrupt-wait", "none"]).finish();
     ended.expect_code(1).expect_error("interrupt");
     assert_order(
         &ended,
@@ -69,13 +69,13 @@ fn the_articles_lines_come_in_its_order() {
     assert_order(&ended, &["서비스 정상 종료 시도", "taskB 완료", "longTask 시작"]);
     let waited = time(&ended, "서비스 정상 종료 실패 -> 강제 종료 시도")
         - time(&ended, "서비스 정상 종료 시도");
-    assert!(waited >= 0.49, "ten seconds at a twentieth of the time are half a second\n{ended}");
+    assert!(waited >= 0.99, "ten seconds at a tenth of the time are one\n{ended}");
     assert_eq!(lost(&ended), 0, "{ended}");
 }
 
 #[test]
 fn a_job_that_ignores_its_interrupt_is_named() {
-    let ended = start(&["--scale", "0.01", "--stubborn", "--interrupt-wait", "1000"]).finish();
+    let ended = start(&["--scale", "0.1", "--stubborn", "--interrupt-wait", "10000"]).finish();
     ended.expect_code(2).expect_error("longTask");
     assert_order(
         &ended,
@@ -98,7 +98,7 @@ fn no_signal_makes_it_forget_a_job() {
         graceful.terminate();
         let ended = graceful.finish();
         assert_eq!(lost(&ended), 0, "{ended}");
-        ended.expect_code(1);
+        assert!(matches!(ended.code, Some(0 | 1)), "{ended}");
 
         let mut naive = start(&["--scale", "0.01", "--variant", "naive"]);
         naive.ready();
@@ -136,7 +136,7 @@ fn with_all_the_time_it_needs_it_ends_cleanly() {
 
 #[test]
 fn without_any_time_every_job_is_done_handed_back_or_named() {
-    let ended = start(&["--scale", "0.01", "--budget", "0"]).finish();
+    let ended = start(&["--budget", "0"]).finish();
     assert!(matches!(ended.code, Some(1 | 2)), "{ended}");
     for task in ["taskC", "longTask"] {
         at(&ended, &format!("{task} 반환"));

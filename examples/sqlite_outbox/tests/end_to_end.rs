@@ -96,7 +96,8 @@ fn every_accepted_order_is_written_once_whenever_it_is_stopped() {
             let outbox = ended.ledger("lost");
             assert_eq!(outbox, left_in_outbox(&database), "{ended}");
             assert_eq!(ended.ledger("accepted"), ended.ledger("done") + outbox, "{ended}");
-            ended.expect_code(i32::from(outbox > 0));
+            // With an interrupt that came too late to stop a transaction, nothing may be left.
+            assert!(ended.code == Some(1) || ended.code == Some(0) && outbox == 0, "{ended}");
             all.extend(accepted(&ended));
         }
         start(&database, &[]).finish().expect_code(0);

@@ -105,7 +105,7 @@ fn while_it_drains_it_answers_503_and_a_second_signal_hurries_it() {
 fn a_stuck_handler_is_named() {
     let (mut program, server) = start(&["--grace", "0", "--interrupt-wait", "50"]);
     let stuck = ask(&server, "/stuck");
-    program.line("accepted GET /stuck");
+    program.line("handling GET /stuck (1)");
     program.terminate();
     program.finish().expect_code(2).expect_error("GET /stuck (1)");
     assert!(matches!(soon(stuck), Outcome::Broken(..)));
@@ -116,8 +116,9 @@ fn without_any_time_the_waiting_are_answered_and_the_running_named() {
     let (mut program, server) =
         start(&["--workers", "1", "--grace", "none", "--budget", "0", "--interrupt-wait", "none"]);
     let clients = [ask(&server, "/stuck"), ask(&server, "/stuck"), ask(&server, "/stuck")];
-    for _ in 0..clients.len() {
-        program.line("accepted GET /stuck");
+    program.line("handling GET /stuck (1)");
+    for number in 1..=clients.len() {
+        program.line(&format!("accepted GET /stuck ({number})"));
     }
     program.terminate();
     program.finish().expect_code(2).expect_error("GET /stuck (1)");
@@ -131,8 +132,8 @@ fn a_full_server_says_so() {
     let (mut program, server) =
         start(&["--workers", "1", "--queue", "1", "--grace", "0", "--interrupt-wait", "none"]);
     let long = [ask(&server, "/sleep/600000"), ask(&server, "/sleep/600000")];
-    for _ in 0..long.len() {
-        program.line("accepted GET /sleep/600000");
+    for number in 1..=long.len() {
+        program.line(&format!("accepted GET /sleep/600000 ({number})"));
     }
     assert_eq!(get(&server, "/sleep/0").status(), Some(503));
     program.terminate();
