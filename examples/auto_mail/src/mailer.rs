@@ -11,7 +11,7 @@ use workcrew::interrupt;
 use crate::event::AutoMailSend;
 
 /// How long a server may say nothing.
-const SILENCE: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_mins(1);
 
 #[derive(Clone)]
 pub(crate) struct Mailer {

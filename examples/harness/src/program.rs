@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use crate::ended::Ended;
 
 /// As long as no program takes that works.
-const LONG: Duration = Duration::from_mins(1);
+const LONG: Duration = Duration::from_mins(3);
 
 /// A program as a child process, killed when dropped.
 #[derive(Debug)]

@@ -39,6 +39,9 @@ struct Args {
     /// How many are being published at a time
     #[arg(long, default_value_t = 16)]
     workers: usize,
+    /// How long a broker may take to say that it is there, in ms
+    #[arg(long, default_value_t = 30_000)]
+    connect: u64,
     /// How long Kafka may take to confirm a record, in ms
     #[arg(long, default_value_t = 30_000)]
     delivery: u64,
@@ -155,8 +158,8 @@ fn main() -> ExitCode {
 }
 
 fn program(args: &Args, signals: &Signals) -> Result<ExitCode, Box<dyn Error>> {
-    let delivery = Duration::from_millis(args.delivery);
-    let publisher = Publisher::connect(&args.bootstrap, &args.topic, delivery)?;
+    let [connect, delivery] = [args.connect, args.delivery].map(Duration::from_millis);
+    let publisher = Publisher::connect(&args.bootstrap, &args.topic, connect, delivery)?;
     let pool = ThreadPoolExecutor::builder()
         .name("publish")
         .threads(args.workers)

@@ -14,8 +14,6 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use workcrew::interrupt;
 
-/// How long a broker may take to say that it is there.
-const GREETING: Duration = Duration::from_secs(5);
 /// How long to wait for room among the records that the client holds.
 const FULL: Duration = Duration::from_millis(5);
 
@@ -69,6 +67,7 @@ impl Publisher {
     pub(crate) fn connect(
         bootstrap: &str,
         topic: &str,
+        connect: Duration,
         delivery: Duration,
     ) -> Result<Self, Box<dyn Error>> {
         let producer: ThreadedProducer<Verdicts> = ClientConfig::new()
@@ -79,7 +78,7 @@ impl Publisher {
             .create_with_context(Verdicts)?;
         producer
             .client()
-            .fetch_metadata(Some(topic), GREETING)
+            .fetch_metadata(Some(topic), connect)
             .map_err(|error| format!("no Kafka broker at {bootstrap}: {error}"))?;
         let producer = RwLock::new(Some(producer));
         Ok(Self { topic: topic.to_owned(), delivery, producer })

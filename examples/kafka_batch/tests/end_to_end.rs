@@ -191,5 +191,6 @@ fn a_signal_during_start_up_ends_it_before_or_after_its_work() {
 fn a_cluster_that_is_not_there_is_named() {
     let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let address = free.expect("a free port").to_string();
-    start(&address, "none", &[]).finish().expect_code(69).expect_error(&address);
+    let ended = start(&address, "none", &["--connect", "500"]).finish();
+    ended.expect_code(69).expect_error(&address);
 }

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use stopping::{Limits, Signals, scaled};
 use workcrew::interrupt;
 use workcrew::{Never, Rejected, ShutdownPhase, ThreadPoolExecutor};
@@ -76,7 +76,9 @@ impl Log {
 #[derive(Clone)]
 struct Scene {
     log: Log,
-    /// Disconnected once the first status line is out: however small the scale, no task ends before.
+    /// Told by each task that it runs: the first status line is shown when two do.
+    started: Sender<()>,
+    /// Disconnected once that line is out: however small the scale, no task ends before.
     opened: Receiver<Never>,
 }
 
@@ -89,13 +91,18 @@ impl Scene {
     ) -> Result<(), Rejected> {
         let scene = self.clone();
         pool.execute_named(name, move || {
-            scene.log.line(&format!("{name} 시작"));
+            scene.start(name);
             if scene.work(time).is_ok() {
                 scene.log.line(&format!("{name} 완료"));
             } else {
                 scene.log.line("인터럽트 발생, sleep interrupted");
             }
         })
+    }
+
+    fn start(&self, name: &str) {
+        self.log.line(&format!("{name} 시작"));
+        self.started.send(()).expect("there is room for all, and the program keeps the other end");
     }
 
     fn work(&self, time: Duration) -> Result<(), interrupt::Interrupted> {
@@ -108,7 +115,7 @@ impl Scene {
     fn stubborn_task(&self, pool: &ThreadPoolExecutor) -> Result<(), Rejected> {
         let scene = self.clone();
         pool.execute_named("longTask", move || {
-            scene.log.line("longTask 시작");
+            scene.start("longTask");
             loop {
                 thread::park();
             }
@@ -122,7 +129,8 @@ fn main() -> ExitCode {
 
 fn program(args: &Args, signals: &Signals) -> Result<ExitCode, Box<dyn Error>> {
     let (open, opened) = bounded(0);
-    let scene = Scene { log: Log { start: Instant::now() }, opened };
+    let (started, running) = bounded(4);
+    let scene = Scene { log: Log { start: Instant::now() }, started, opened };
     let log = scene.log.clone();
     let pool = ThreadPoolExecutor::builder().name("pool-1").threads(2).build()?;
     println!("ready");
@@ -135,6 +143,9 @@ fn program(args: &Args, signals: &Signals) -> Result<ExitCode, Box<dyn Error>> {
         scene.stubborn_task(&pool)?;
     } else {
         scene.task(&pool, "longTask", scaled(Duration::from_secs(100), args.scale))?;
+    }
+    for _ in 0..2 {
+        running.recv()?;
     }
     log.line(&pool.stats().to_string());
     drop(open);
