@@ -163,11 +163,12 @@ fn without_any_time_every_mail_comes_or_is_named() {
 fn its_threads_bear_the_names_that_were_set() {
     let mailbox = Mailbox::start(20);
     let mut program = mailbox.send(&["--grace", "none", "--mails", "1000000"]);
-    program.line("accepted 40");
+    // More than wait and run at a time: some thread has done its job, and so has its name.
+    program.line("accepted 200");
     let tasks = fs::read_dir(format!("/proc/{}/task", program.id())).expect("a living process");
     let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
     let names: Vec<String> = names.map(|name| name.trim().to_owned()).collect();
-    assert!(names.iter().any(|name| name == "EmailAsync-16"), "{names:?}");
+    assert!(names.iter().any(|name| name.starts_with("EmailAsync-")), "{names:?}");
     program.terminate();
     program.finish().expect_code(0);
 }
