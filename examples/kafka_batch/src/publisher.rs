@@ -49,6 +49,8 @@ pub(crate) struct Publisher {
 pub(crate) enum PublishError {
     Closed,
     Kafka(KafkaError),
+    /// It was sent, and no verdict came.
+    Silent,
     /// It was sent, and the job did not wait for the verdict.
     Interrupted,
 }
@@ -58,6 +60,7 @@ impl fmt::Display for PublishError {
         match self {
             Self::Closed => f.write_str("cannot send after the producer is closed"),
             Self::Kafka(error) => error.fmt(f),
+            Self::Silent => f.write_str("Kafka has neither confirmed nor refused it"),
             Self::Interrupted => f.write_str("interrupted before Kafka had confirmed it"),
         }
     }
@@ -75,6 +78,8 @@ impl Publisher {
             .set("enable.idempotence", "true")
             .set("linger.ms", "2")
             .set("message.timeout.ms", delivery.as_millis().to_string())
+            // A broker that has gone without a word is not waited for any longer than a record.
+            .set("socket.timeout.ms", delivery.as_millis().clamp(10, 60_000).to_string())
             .create_with_context(Verdicts)?;
         producer
             .client()
@@ -95,11 +100,13 @@ impl Publisher {
             interrupt::sleep(FULL).map_err(|_| PublishError::Interrupted)?;
             record = refused;
         }
-        match interrupt::recv(&verdict) {
+        match interrupt::recv_timeout(&verdict, self.delivery.saturating_mul(4)) {
             Ok(verdict) => verdict.map_err(PublishError::Kafka),
-            Err(interrupt::RecvError::Interrupted) => Err(PublishError::Interrupted),
+            Err(interrupt::RecvTimeoutError::Interrupted) => Err(PublishError::Interrupted),
+            // A broker that goes down can leave the client waiting beyond its own time limit.
+            Err(interrupt::RecvTimeoutError::TimedOut) => Err(PublishError::Silent),
             // Whoever closed the producer did not wait for the verdict.
-            Err(interrupt::RecvError::Disconnected) => Err(PublishError::Closed),
+            Err(interrupt::RecvTimeoutError::Disconnected) => Err(PublishError::Closed),
         }
     }
 

@@ -39,6 +39,7 @@ fn records(bootstrap: &str, topic: &str) -> BTreeMap<u32, usize> {
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
         .set("fetch.wait.max.ms", "10")
+        .set("socket.timeout.ms", "10000")
         .create()
         .expect("a consumer");
     let metadata = consumer.fetch_metadata(Some(topic), LONG).expect("the topic's metadata");
