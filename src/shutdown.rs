@@ -11,12 +11,17 @@ use crate::interrupt::{self, Guard, Interrupt};
 use crate::job::{Job, catch};
 use crate::phase::Phase;
 use crate::pool::Pool;
+use crate::running::RunningJob;
 use crate::shutdown_plan::{ShutdownPhase, ShutdownPlan};
 use crate::shutdown_report::{ShutdownOutcome, ShutdownReport, Verdict};
 use crate::stats::PoolStats;
 use crate::stopping::Run;
-use crate::sync::Arc;
+use crate::sync::{Arc, thread};
 use crate::wait::{Deadline, Heed};
+
+/// How often the jobs that did not stop are looked for, and how long a worker has between.
+const LOOKS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// What became of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,11 +171,11 @@ impl Pool {
         grace_time: Duration,
         interrupt_time: Duration,
     ) -> Verdict {
-        let now = self.stats();
-        let unstopped = match outcome {
-            ShutdownOutcome::Clean | ShutdownOutcome::Interrupted => Vec::new(),
-            ShutdownOutcome::NotTerminated => self.running_jobs(),
+        let (now, unstopped) = match outcome {
+            ShutdownOutcome::Clean | ShutdownOutcome::Interrupted => (self.stats(), Vec::new()),
+            ShutdownOutcome::NotTerminated => self.unstopped(),
         };
+        let unbegun = now.active.saturating_sub(unstopped.len());
         Verdict {
             outcome,
             grace_time,
@@ -179,6 +184,25 @@ impl Pool {
             panicked: now.panicked - begin.stats.panicked,
             handed_back: 0,
             unstopped,
+            unbegun,
+        }
+    }
+
+    /// The jobs that are being run. One that a worker has taken and not begun is unknown for a
+    /// moment, which is given to it.
+    fn unstopped(&self) -> (PoolStats, Vec<RunningJob>) {
+        let look = || {
+            let stats = self.stats();
+            (stats, self.running_jobs())
+        };
+        let mut looks = 1;
+        loop {
+            let (stats, running) = look();
+            if running.len() >= stats.active || looks == LOOKS {
+                return (stats, running);
+            }
+            looks += 1;
+            thread::park_timeout(PAUSE);
         }
     }
 

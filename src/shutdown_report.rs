@@ -59,6 +59,8 @@ pub(crate) struct Verdict {
     pub(crate) panicked: u64,
     pub(crate) handed_back: usize,
     pub(crate) unstopped: Vec<RunningJob>,
+    /// Running jobs that could not be named.
+    pub(crate) unbegun: usize,
 }
 
 impl Verdict {
@@ -121,6 +123,12 @@ impl ShutdownReport {
         &self.verdict.unstopped
     }
 
+    /// Returns how many jobs more did not stop: a worker has taken each of them, and has not come to
+    /// its first instruction, so that nothing is known of it. Mostly 0.
+    pub fn unbegun(&self) -> usize {
+        self.verdict.unbegun
+    }
+
     /// Returns what `main` can return: 0 if all ended well, 1 if jobs were interrupted or handed
     /// back, 2 if the pool has not ended.
     pub fn exit_code(&self) -> ExitCode {
@@ -165,6 +173,7 @@ impl fmt::Display for ShutdownReport {
             panicked,
             handed_back,
             unstopped,
+            unbegun,
         } = &self.verdict;
         write!(f, "pool {}: {outcome}; grace {grace_time:.1?}", self.pool)?;
         match outcome {
@@ -178,11 +187,17 @@ impl fmt::Display for ShutdownReport {
             write!(f, "; {handed_back} jobs handed back")?;
         }
         match outcome {
-            ShutdownOutcome::NotTerminated if unstopped.is_empty() => {
+            ShutdownOutcome::NotTerminated if unstopped.is_empty() && *unbegun == 0 => {
                 f.write_str("; no job is running, but its threads and hooks have not all ended")
             }
             ShutdownOutcome::NotTerminated => {
-                write!(f, "; {} did not stop: {}", unstopped.len(), Listed(unstopped))
+                if !unstopped.is_empty() {
+                    write!(f, "; {} did not stop: {}", unstopped.len(), Listed(unstopped))?;
+                }
+                if *unbegun > 0 {
+                    write!(f, "; {unbegun} taken by a worker and about to begin")?;
+                }
+                Ok(())
             }
             ShutdownOutcome::Clean | ShutdownOutcome::Interrupted => Ok(()),
         }

@@ -416,3 +416,20 @@ fn a_drop_with_a_plan_does_not_wait_for_a_job_that_does_not_stop() {
     gate.open();
     handle.await_termination(LONG).unwrap();
 }
+
+#[test]
+fn without_any_time_each_running_job_is_told_of_or_handed_back() {
+    for round in 0..repeat(1000) {
+        let pool = ThreadPoolExecutor::fixed(2).expect("a pool of two");
+        let gate = Gate::new();
+        for name in ["a", "b"] {
+            let gate = gate.clone();
+            pool.execute_named(name, move || gate.pass()).expect("it is open");
+        }
+        let report = pool.shutdown_with(&ShutdownPlan::new().budget(Duration::ZERO));
+        let told = report.pending().len() + report.unstopped().len() + report.unbegun();
+        let text = report.to_string();
+        gate.open();
+        assert_eq!((told, report.completed()), (2, 0), "round {round}: {text}");
+    }
+}
