@@ -17,6 +17,16 @@ pub(crate) const IDS: usize = 3;
 thread_local! {
     /// The next job that runs on this thread is one that was taken back.
     static ELSEWHERE: Cell<bool> = const { Cell::new(false) };
+    /// This thread has jobs in its hands that others may wait for, and so must not wait itself.
+    static HOLDS_JOBS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does something with jobs that a pool gave back.
+pub(crate) fn hold<R>(f: impl FnOnce() -> R) -> R {
+    HOLDS_JOBS.set(true);
+    let result = f();
+    HOLDS_JOBS.set(false);
+    result
 }
 
 /// Runs a job that a pool gave back.
@@ -110,6 +120,7 @@ impl Round {
                 let time = Duration::from_micros(id as u64 % 200);
                 interrupt::recv_timeout(&receiver, time).ok();
             }
+            Body::Nests if HOLDS_JOBS.get() => {}
             Body::Nests => self.nest(id),
         }
         self.check_interrupt(id);

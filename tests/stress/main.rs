@@ -26,6 +26,9 @@ mod shape; // the pools
 /// Jobs of one round, at most.
 const ROUND: usize = 2_000;
 
+/// Jobs that are run one after the other, each round.
+const RELAY: usize = 50;
+
 /// A watchdog's patience.
 const STALL: Duration = Duration::from_secs(100);
 
@@ -84,14 +87,15 @@ fn stress(seed: u64) -> Result<(), String> {
     let threads = status("Threads");
     while done < jobs && began.elapsed() < time {
         let round = only.unwrap_or(rounds);
-        let (submitted, stats, wrong) = rounds::run(seed, round, ROUND);
+        let (submitted, stats, mut wrong) = rounds::run(seed, round, ROUND);
+        wrong.extend(rounds::relay(seed, round, RELAY));
         if !wrong.is_empty() {
             return Err(format!("round {round}: {}\n{stats:?}", wrong.join("\n")));
         }
         if !threads_are_back(threads) {
             return Err(format!("round {round}: threads are left, {:?}", status("Threads")));
         }
-        done += submitted as u64;
+        done += (submitted + RELAY) as u64;
         rounds += 1;
         if rounds == 50 {
             warm = status("VmRSS");

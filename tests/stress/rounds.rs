@@ -7,9 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use fastrand::Rng;
-use workcrew::{Job, Phase, PoolStats, ThreadPoolExecutor};
+use workcrew::{Job, JobHandle, Phase, PoolStats, Queue, ThreadPoolExecutor};
 
-use crate::jobs::{IDS, Round, run_elsewhere};
+use crate::jobs::{IDS, Round, hold, run_elsewhere};
 use crate::ledger::{Ledger, add};
 use crate::shape::{self, mix};
 
@@ -41,15 +41,15 @@ const ENDS: [End; 7] = [
 /// Runs, drops or submits again what the pool gave back.
 fn dispose(round: &Round, rng: &mut Rng, jobs: Vec<Job>) {
     add(&round.ledger.handed_back, jobs.len());
-    for job in jobs {
-        match rng.u32(..3) {
-            0 => run_elsewhere(job),
-            1 => drop(job),
-            _ => {
-                round.count(round.pool.execute_job(job));
+    hold(|| {
+        for job in jobs {
+            match rng.u32(..3) {
+                0 => run_elsewhere(job),
+                1 => drop(job),
+                _ => _ = round.count(round.pool.execute_job(job)),
             }
         }
-    }
+    });
 }
 
 fn stop(round: &Round, rng: &mut Rng) {
@@ -112,6 +112,33 @@ fn end(pool: ThreadPoolExecutor, round: &Round, rng: &mut Rng, end: End) {
     }
     // Where no thread could be had, or nobody waited: this asks for one again and again.
     round.pool.await_termination(LONG).expect("the pool ends, and its threads are joined");
+}
+
+/// Jobs one after the other on a pool of one worker without a queue: who has joined one finds the
+/// worker free for the next, and the books done.
+pub(crate) fn relay(seed: u64, number: u64, jobs: usize) -> Vec<String> {
+    let mut rng = Rng::with_seed(mix(&[seed, number, 1]));
+    let pool = ThreadPoolExecutor::builder().threads(1).queue(Queue::Handoff).build();
+    let pool = pool.expect("these settings go together");
+    let mut objections = Vec::new();
+    for job in 0..jobs as u64 {
+        let is_quick = rng.bool();
+        let submitted = pool.submit(move || {
+            if !is_quick {
+                thread::yield_now();
+            }
+        });
+        match submitted.map(JobHandle::join) {
+            Ok(Ok(())) => {}
+            other => objections.push(format!("relay: job {job} ends with {other:?}")),
+        }
+        let stats = pool.stats();
+        if (stats.completed, stats.active, stats.idle) != (job + 1, 0, 1) {
+            objections.push(format!("relay: after {} joins: {stats:?}", job + 1));
+        }
+    }
+    objections.truncate(3);
+    objections
 }
 
 /// Runs a round of about this many jobs; returns how many it was, and what was wrong.

@@ -5,7 +5,7 @@ use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -35,7 +35,8 @@ pub(super) struct Events {
     /// The worker of each job that was started; none for a caller.
     pub(super) starts: BTreeMap<usize, Option<usize>>,
     ends: BTreeMap<usize, bool>,
-    drops: Vec<usize>,
+    /// And on which thread.
+    drops: Vec<(usize, ThreadId)>,
     returns: BTreeMap<usize, Result<(), RejectReason>>,
     fresh: BTreeSet<usize>,
     pub(super) stops: BTreeSet<usize>,
@@ -76,7 +77,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.has_run {
-            self.log.lock().drops.push(self.job);
+            self.log.lock().drops.push((self.job, thread::current().id()));
         }
     }
 }
@@ -186,17 +187,10 @@ impl Real {
 
     /// Drops jobs that came back; tells which they were.
     fn dispose(&self, jobs: Vec<Job>) -> Answer {
-        let before = self.log.lock().drops.len();
-        let count = jobs.len();
-        // One by one, so that what others drop meanwhile can be told apart.
-        let mut dropped = Vec::new();
-        for job in jobs {
-            drop(job);
-            let last = self.log.lock().drops.last().copied();
-            dropped.extend(last);
-        }
-        assert!(dropped.len() == count && before <= self.log.lock().drops.len());
-        Answer::Jobs(dropped)
+        drop(jobs);
+        let this = thread::current().id();
+        let log = self.log.lock();
+        Answer::Jobs(log.drops.iter().filter(|(_, by)| *by == this).map(|(job, _)| *job).collect())
     }
 
     /// Makes the call, the `number`-th of all; `target` is the job that it is about.
@@ -292,7 +286,7 @@ impl Real {
         let starts: Vec<_> = step.starts.keys().collect();
         note("jobs started", format!("{starts:?}"), format!("{started:?}"));
         note("jobs ended, interrupted", format!("{:?}", step.ends), format!("{:?}", seen.ends));
-        let mut drops = seen.drops;
+        let mut drops: Vec<_> = seen.drops.iter().map(|(job, _)| *job).collect();
         drops.sort_unstable();
         let dropped: Vec<_> = step.drops.iter().copied().collect();
         note("jobs dropped", format!("{dropped:?}"), format!("{drops:?}"));
