@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 
 use crate::error::{Payload, panic_message};
-use crate::job::{Outcome, catch, discard_payload};
+use crate::job::{Outcome, catch, discard_payload, drop_caught};
 use crate::sync::{Arc, Mutex};
 
 /// The thread that runs a job, as hooks see it.
@@ -100,6 +100,26 @@ impl Hooks {
             discard_payload(again);
         }
         discard_payload(payload);
+    }
+}
+
+impl Hooks {
+    /// Drops the callbacks one by one, and reports the panics of their destructors; the one that is
+    /// told of them comes last.
+    pub(crate) fn let_go(&mut self, pool: &str) {
+        let stray = [
+            drop_caught(self.on_thread_start.take()),
+            drop_caught(self.on_thread_stop.take()),
+            drop_caught(self.before_job.take()),
+            drop_caught(self.after_job.take()),
+            drop_caught(self.on_terminated.get_mut().take()),
+        ];
+        for payload in stray.into_iter().filter_map(Result::err) {
+            self.panicked(pool, "the destructor of a hook", payload);
+        }
+        if let Err(payload) = drop_caught(self.on_panic.take()) {
+            self.panicked(pool, "the destructor of the on_panic hook", payload);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod interrupt; // asking jobs to stop
 mod panics; // of every piece of the user's code
 mod hooks; // when they run
 mod stats; // the figures
+mod faults; // refused threads, unlikely panics, abrupt ends
 mod model; // all of the above, against a model and by chance
 mod resources; // allocations, idle CPU, threads and memory left behind
 mod tidy; // the tree itself

@@ -71,6 +71,14 @@ fn unsafe_code_stands_in_one_file() {
 }
 
 #[test]
+fn only_the_monotonic_clock_is_read() {
+    for (name, text) in sources("src") {
+        let wall = ["SystemTime", "UNIX_EPOCH"].iter().any(|clock| text.contains(clock));
+        assert!(!wall, "{name} looks at a clock that can be set");
+    }
+}
+
+#[test]
 fn orderings_stand_where_atomics_live() {
     for (name, text) in sources("src") {
         if !is_test(&name) && text.contains("Ordering::") {
