@@ -122,7 +122,7 @@ fn assert_refusals_cost_nothing(stack: usize) {
     assert_eq!((stats.active, stats.queued), (stats.pool_size, 20), "{stats:?}");
     let refused = results.iter().filter(|result| result.is_err()).count();
     assert_eq!(refused, JOBS - stats.active - 20);
-    assert!(results.iter().flat_map(|r| r.as_ref().err()).all(|r| *r == RejectReason::Saturated));
+    assert!(results.iter().filter_map(|r| r.as_ref().err()).all(|r| *r == RejectReason::Saturated));
     gate.open();
     assert_eq!(finish(&pool).completed, (JOBS - refused) as u64);
     for (id, result) in results.iter().enumerate() {
@@ -240,21 +240,22 @@ impl RejectionPolicy for Explosive {
 /// A pool all of whose captures of the user's panic when they are dropped; seven of them, apart from
 /// that of the hook that is told of it.
 fn mined(reports: &Counter) -> ThreadPoolExecutor {
-    let [a, b, c, d, e, f, g, h] = std::array::from_fn(|_| Bomb);
+    let bombs: [_; 8] = std::array::from_fn(|_| Bomb);
+    let [namer, factory, starts, stops, before, after, told, policy] = bombs;
     let count = reports.clone();
     ThreadPoolExecutor::builder()
         .threads(1)
-        .rejection_policy(Explosive(h))
-        .thread_name_fn(move |index| format!("{index}{}", size_of_val(&a)))
+        .rejection_policy(Explosive(policy))
+        .thread_name_fn(move |index| format!("{index}{}", size_of_val(&namer)))
         .thread_factory(move |worker| {
-            let _ = &b;
+            let _ = &factory;
             worker.builder().spawn(move || worker.run())
         })
-        .on_thread_start(move |_| _ = &c)
-        .on_thread_stop(move |_| _ = &d)
-        .before_job(move |_| _ = &e)
-        .after_job(move |_, _| _ = &f)
-        .on_panic(move |_| _ = (count.add(), &g))
+        .on_thread_start(move |_| _ = &starts)
+        .on_thread_stop(move |_| _ = &stops)
+        .before_job(move |_| _ = &before)
+        .after_job(move |_, _| _ = &after)
+        .on_panic(move |_| _ = (count.add(), &told))
         .build()
         .unwrap()
 }

@@ -47,7 +47,7 @@ fn with_hooks(builder: Builder, ledger: &Arc<Ledger>, seed: u64) -> Builder {
     let calls = AtomicU64::new(0);
     let strikes = move |one_in: u64| {
         let call = calls.fetch_add(1, Ordering::SeqCst);
-        mix(&[seed, call]).is_multiple_of(one_in)
+        mix(&[seed, call]) % one_in == 0
     };
     let strikes = Arc::new(strikes);
     let (before, after) = (Arc::clone(&strikes), Arc::clone(&strikes));
@@ -77,7 +77,7 @@ fn with_factory(builder: Builder, seed: u64, one_in: u64) -> Builder {
     let calls = AtomicU64::new(0);
     builder.thread_factory(move |worker| {
         let number = mix(&[seed, calls.fetch_add(1, Ordering::SeqCst)]);
-        if !number.is_multiple_of(one_in) {
+        if number % one_in != 0 {
             return worker.builder().spawn(move || worker.run());
         }
         match number >> 32 & 3 {

@@ -139,6 +139,15 @@ impl Step {
     }
 }
 
+/// What is changed in one step.
+#[derive(Clone, Copy)]
+struct Sizes {
+    core: usize,
+    max: usize,
+    keep_alive: KeepAlive,
+    timeout: bool,
+}
+
 /// How an attempt to place a job ends.
 enum Placed {
     Taken,
@@ -253,10 +262,12 @@ impl Paper {
 
     /// The job that the call is about, if it is about one.
     pub(super) fn target(&self, call: Call) -> Option<usize> {
-        let (all, place) = match call {
-            Call::End(place, _) => (self.running(), place),
-            Call::Cancel(place) => (self.handles(), place),
-            _ => return None,
+        let (all, place) = if let Call::End(place, _) = call {
+            (self.running(), place)
+        } else if let Call::Cancel(place) = call {
+            (self.handles(), place)
+        } else {
+            return None;
         };
         all.get(place % all.len().max(1)).copied()
     }
@@ -271,23 +282,35 @@ impl Paper {
         let is_shaky = self.waiting.is_some()
             || self.factory == Factory::Fails
             || self.keep_alive == KeepAlive::Tiny;
-        match call {
-            Call::Submit(way) => {
-                let may_wait =
-                    way == Way::Patient || way.asks_policy() && self.setup.policy == Policy::Block;
-                Some(Call::Submit(if may_wait && is_shaky { Way::TryExecute } else { way }))
-            }
-            Call::Threads(Factory::Fails) | Call::SetKeepAlive(KeepAlive::Tiny)
-                if self.waiting.is_some() =>
-            {
-                None
+        if let Call::Submit(way) = call {
+            let may_wait =
+                way == Way::Patient || way.asks_policy() && self.setup.policy == Policy::Block;
+            return Some(Call::Submit(if may_wait && is_shaky { Way::TryExecute } else { way }));
+        }
+        let is_possible = match call {
+            Call::Threads(Factory::Fails) | Call::SetKeepAlive(KeepAlive::Tiny) => {
+                self.waiting.is_none()
             }
             // They leave as soon as they have come: how many are started depends on the moment.
-            Call::PrestartAll if self.core_timeout && self.keep_alive == KeepAlive::Tiny => None,
-            Call::End(..) if self.running.is_empty() => None,
-            Call::Cancel(_) if self.handles().is_empty() => None,
-            other => Some(other),
-        }
+            Call::PrestartAll => !(self.core_timeout && self.keep_alive == KeepAlive::Tiny),
+            Call::End(..) => !self.running.is_empty(),
+            Call::Cancel(_) => !self.handles().is_empty(),
+            Call::Submit(_)
+            | Call::SetCore(_)
+            | Call::SetMax(_)
+            | Call::SetThreads(..)
+            | Call::SetKeepAlive(KeepAlive::Zero | KeepAlive::Endless)
+            | Call::SetCapacity(_)
+            | Call::AllowCoreTimeout(_)
+            | Call::Prestart
+            | Call::TakePending
+            | Call::Threads(Factory::Works)
+            | Call::WaitIdle
+            | Call::AwaitTermination
+            | Call::Shutdown
+            | Call::ShutdownNow => true,
+        };
+        is_possible.then_some(call)
     }
 
     // Workers.
@@ -547,12 +570,15 @@ impl Paper {
                 self.interrupted.insert(job);
                 CancelOutcome::Interrupted
             }
-            _ => CancelOutcome::AlreadyFinished,
+            JobState::Finished | JobState::Panicked | JobState::Cancelled | _ => {
+                CancelOutcome::AlreadyFinished
+            }
         }
     }
 
     /// Changes the sizes, if they go together.
-    fn change(&mut self, core: usize, max: usize, keep_alive: KeepAlive, timeout: bool) -> Answer {
+    fn change(&mut self, to: Sizes) -> Answer {
+        let Sizes { core, max, keep_alive, timeout } = to;
         if max == 0 {
             return Answer::Changed(Err(BuildError::NoThreads));
         }
@@ -589,7 +615,9 @@ impl Paper {
     fn take_pending(&mut self) -> Answer {
         let jobs: Vec<_> = std::mem::take(&mut self.pending).into();
         self.counters.handed_back += jobs.len() as u64;
-        jobs.iter().for_each(|job| self.drop_job(*job));
+        for job in &jobs {
+            self.drop_job(*job);
+        }
         Answer::Jobs(jobs)
     }
 
@@ -601,8 +629,8 @@ impl Paper {
     pub(super) fn make(&mut self, number: usize, call: Call) -> Step {
         self.step = Step::default();
         let target = self.target(call);
-        let (core, max) = (self.core, self.max);
         let (keep_alive, timeout) = (self.keep_alive, self.core_timeout);
+        let sizes = Sizes { core: self.core, max: self.max, keep_alive, timeout };
         let is_quiet = self.running.is_empty() && self.pending.is_empty();
         let timed_out = Err(AwaitError::TimedOut);
         self.step.answer = match call {
@@ -615,11 +643,11 @@ impl Paper {
                 Answer::Nothing
             }
             Call::Cancel(_) => Answer::Cancelled(self.cancel(target.expect("there is a handle"))),
-            Call::SetCore(core) => self.change(core, max, keep_alive, timeout),
-            Call::SetMax(max) => self.change(core, max, keep_alive, timeout),
-            Call::SetThreads(core, max) => self.change(core, max, keep_alive, timeout),
-            Call::SetKeepAlive(keep_alive) => self.change(core, max, keep_alive, timeout),
-            Call::AllowCoreTimeout(timeout) => self.change(core, max, keep_alive, timeout),
+            Call::SetCore(core) => self.change(Sizes { core, ..sizes }),
+            Call::SetMax(max) => self.change(Sizes { max, ..sizes }),
+            Call::SetThreads(core, max) => self.change(Sizes { core, max, ..sizes }),
+            Call::SetKeepAlive(keep_alive) => self.change(Sizes { keep_alive, ..sizes }),
+            Call::AllowCoreTimeout(timeout) => self.change(Sizes { timeout, ..sizes }),
             Call::SetCapacity(capacity) => {
                 self.capacity = Some(capacity);
                 Answer::Changed(Ok(()))

@@ -44,6 +44,7 @@ pub(super) struct Events {
 }
 
 type Log = Arc<Mutex<Events>>;
+type Submission = Box<dyn FnOnce(&Handle) -> Result<(), Rejected> + Send>;
 type Handles = Arc<Mutex<BTreeMap<usize, JobHandle<usize>>>>;
 
 /// The worker whose thread this is, by its name.
@@ -146,7 +147,7 @@ impl Real {
         let log = Arc::clone(&self.log);
         let ticket = Ticket { job, log: Arc::clone(&log), gate, has_run: false };
         let handles = Arc::clone(&self.handles);
-        let submission: Box<dyn FnOnce(&Handle) -> Result<(), Rejected> + Send> = match way {
+        let submission: Submission = match way {
             Way::Execute => Box::new(|pool| pool.execute(|| _ = ticket.run())),
             Way::TryExecute => Box::new(|pool| pool.try_execute(|| _ = ticket.run())),
             Way::Timeout => {
@@ -275,8 +276,8 @@ impl Real {
                 differences.push(format!("{what}:\n  model {model}\n  pool  {pool}"));
             }
         };
-        let stats = Figures::of(&self.pool().stats());
-        note("stats", format!("{figures:?}"), format!("{stats:?}"));
+        let seen = Figures::of(&self.pool().stats());
+        note("stats", format!("{figures:?}"), format!("{seen:?}"));
         let handles = self.handles.lock();
         let seen: BTreeMap<_, _> = handles.iter().map(|(job, h)| (*job, h.state())).collect();
         drop(handles);
