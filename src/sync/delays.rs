@@ -101,6 +101,7 @@ impl Condvar {
 #[derive(Default)]
 pub(crate) struct AtomicBool(atomic::AtomicBool);
 
+#[expect(clippy::fn_params_excessive_bools, reason = "the signatures are those of std")]
 impl AtomicBool {
     pub(crate) const fn new(value: bool) -> Self {
         Self(atomic::AtomicBool::new(value))
