@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 
 use crate::error::{Payload, panic_message};
-use crate::job::{Job, Origin, Outcome, catch, discard_payload};
+use crate::job::{Job, Origin, Outcome, catch, discard_payload, drop_caught};
 use crate::kept::{Ending, Endings, Kept};
 use crate::sync::{Arc, Mutex};
 use crate::uncaught::UncaughtPanic;
@@ -156,6 +156,34 @@ fn contain_last(pool: &str, name: &str, hook: impl FnOnce()) {
         let message = panic_message(&*again).unwrap_or("(the payload is not a string)");
         log::error!("pool {pool}: {name} hook panicked: {message}");
         discard_payload(again);
+    }
+}
+
+impl Hooks {
+    /// Drops the callbacks one by one, and reports the panics of their destructors; those that are
+    /// told of them come last.
+    pub(crate) fn let_go(&mut self, pool: &str) {
+        let stray = [
+            drop_caught(self.on_thread_start.take()),
+            drop_caught(self.on_thread_stop.take()),
+            drop_caught(self.before_job.take()),
+            drop_caught(self.after_job.take()),
+            drop_caught(self.wrap_job.take()),
+        ];
+        for payload in stray.into_iter().filter_map(Result::err) {
+            self.panicked(pool, "the destructor of a hook", payload);
+        }
+        while let Some(ending) = self.take_ending() {
+            if let Err(payload) = drop_caught(ending) {
+                self.panicked(pool, "the destructor of an on_terminated hook", payload);
+            }
+        }
+        if let Err(payload) = drop_caught(self.on_uncaught.take()) {
+            self.panicked(pool, "the destructor of the on_uncaught hook", payload);
+        }
+        if let Err(payload) = drop_caught(self.on_panic.take()) {
+            self.panicked(pool, "the destructor of the on_panic hook", payload);
+        }
     }
 }
 

@@ -275,7 +275,7 @@ impl Pool {
             return false;
         }
         let Some(job) = desk.next_job(&mut outbox, &mut dead) else { return false };
-        let post = Arc::new(Post::taken_by(thread::current()));
+        let post = Arc::new(Post::taken_here());
         desk.caller_takes_over(Arc::clone(&post));
         drop(desk);
         drop(outbox);

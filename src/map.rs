@@ -13,7 +13,7 @@ use crate::interrupt;
 use crate::job::{Job, Site};
 use crate::pool::Pool;
 use crate::rejection::RejectReason;
-use crate::sync::{Arc, thread};
+use crate::sync::Arc;
 
 use self::chunk::{Chunk, Function, Items, Results};
 
@@ -73,7 +73,7 @@ pub struct Map<I: Iterator, F, T> {
 impl<I: Iterator, F, T> Map<I, F, T> {
     pub(crate) fn new(pool: &Arc<Pool>, source: I, f: F, site: Site) -> Self {
         let max = pool.desk.lock().settings().max;
-        let processors = || thread::available_parallelism().map_or(1, usize::from);
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if max == usize::MAX { processors() } else { max };
         Self {
             function: Function::new(f, Arc::clone(pool)),

@@ -10,10 +10,10 @@ use crate::desk::{Desk, Recruit, Sweep};
 use crate::error::Payload;
 use crate::hooks::{Hooks, Worker};
 use crate::interrupt::{self, Interrupt};
-use crate::job::{Home, Job, Outcome, Pending, Settlement};
+use crate::job::{Home, Job, Outcome, Pending, Settlement, drop_caught};
 use crate::post::Post;
 use crate::queue::Shelf;
-use crate::rejection::RejectionPolicy;
+use crate::rejection::{RejectionPolicy, policy};
 use crate::running::RunningJob;
 use crate::settings::{Settings, Tenure};
 use crate::stats::{Ends, PoolStats};
@@ -186,6 +186,21 @@ impl Pool {
         let wakes = desk.note_over();
         drop(desk);
         wakes.wake();
+    }
+}
+
+impl Drop for Pool {
+    /// Drops what is the user's, piece by piece: a panic of one destructor is reported and keeps no
+    /// other from running. The last to let go of a pool can be a worker's thread at its last step,
+    /// where a panic would end the process.
+    fn drop(&mut self) {
+        let policy = std::mem::replace(&mut self.policy, Box::new(policy::Abort));
+        let ThreadMaker { namer, factory, .. } = &mut self.threads;
+        let stray = [drop_caught(policy), drop_caught(namer.take()), drop_caught(factory.take())];
+        for payload in stray.into_iter().filter_map(Result::err) {
+            self.hooks.panicked(&self.name, "the destructor of a policy or factory", payload);
+        }
+        self.hooks.let_go(&self.name);
     }
 }
 

@@ -3,12 +3,13 @@
 //! One thread writes, without a lock but for a job with a name; others read. INVARIANT: `since` is
 //! that of the job before its site is there, and its name is there exactly while the site is.
 
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::job::{Job, Origin, SiteSlot};
 use crate::running::RunningJob;
 use crate::stamp::{Stamp, Stamps, at};
-use crate::sync::{Arc, AtomicU64, Mutex, Ordering, Thread};
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
 
 /// Jobs that follow one another within so many nanoseconds, on average, may share the reading of
 /// the clock that says since when they run.
@@ -53,16 +54,16 @@ impl Post {
         }
     }
 
-    /// The post of a thread that has just come for one job.
-    pub(crate) fn taken_by(thread: Thread) -> Self {
+    /// The post of this thread, which has just come for one job.
+    pub(crate) fn taken_here() -> Self {
         let post = Self::new();
-        post.man(thread);
+        post.man();
         post
     }
 
-    /// The thread that works here is known.
-    pub(crate) fn man(&self, thread: Thread) {
-        self.rest.lock().thread = Some(thread);
+    /// This thread works here.
+    pub(crate) fn man(&self) {
+        self.rest.lock().thread = Some(thread::current());
     }
 
     pub(crate) fn starts(&self) -> Starts {

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::panic::Location;
+use std::thread::Thread;
 use std::time::Duration;
 
-use crate::sync::{Arc, Thread};
+use crate::sync::Arc;
 
 /// A job that was being run when [`running_jobs`](crate::Handle::running_jobs) looked, or that did
 /// not stop, in a [`ShutdownReport`](crate::ShutdownReport).

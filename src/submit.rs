@@ -1,8 +1,6 @@
 //! Owns the way of a job into the pool: decided at the desk, then handed to an idle worker, queued,
 //! or given back; and what a policy can do with one that was not taken.
 
-use crossbeam_channel::Sender;
-
 use crate::admission::{Attempt, Decision};
 use crate::desk::{Desk, Wake};
 use crate::error::AwaitError;
@@ -13,7 +11,7 @@ use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::post::Post;
 use crate::rejection::{RejectReason, Rejected, Saturation};
-use crate::sync::{Arc, MutexGuard, lock_patiently, thread};
+use crate::sync::{Arc, MutexGuard, Sender, lock_patiently};
 use crate::wait::{Deadline, Heed, Waiter};
 
 impl Pool {
@@ -290,7 +288,7 @@ impl Pool {
             Self::leave_out(desk, job);
             return Ok(());
         }
-        let post = Arc::new(Post::taken_by(thread::current()));
+        let post = Arc::new(Post::taken_here());
         desk.caller_starts(Arc::clone(&post));
         drop(desk);
         self.run_as_caller(&post, job);

@@ -1,9 +1,25 @@
-//! Where the crate takes its locks, atomics and parking from: one place to exchange them.
+//! Where the crate takes its locks, atomics, mailboxes and parking from: one place to exchange them.
+//! The cfg `workcrew_delays` exchanges them for some that let random moments pass.
 
-pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
+pub(crate) use parking_lot::MutexGuard;
 pub(crate) use std::sync::Arc;
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
-pub(crate) use std::thread::{self, Thread};
+pub(crate) use std::sync::atomic::{AtomicPtr, Ordering};
+
+#[cfg(not(workcrew_delays))]
+pub(crate) use {
+    crossbeam_channel::{Receiver, Sender, bounded},
+    parking_lot::{Condvar, Mutex},
+    std::sync::atomic::{AtomicBool, AtomicU64},
+    std::thread::{self, Thread},
+};
+
+#[cfg(workcrew_delays)]
+pub(crate) use self::delays::{
+    AtomicBool, AtomicU64, Condvar, Mutex, Receiver, Sender, Thread, bounded, thread,
+};
+
+#[cfg(workcrew_delays)]
+mod delays; // the same, each after a random moment
 
 /// Lets some time pass, on the order of ten nanoseconds for each of `times`.
 pub(crate) fn pause(times: u32) {

@@ -6,7 +6,6 @@ use std::panic::Location;
 
 use crate::error::panic_message;
 use crate::job::Origin;
-use crate::sync::thread;
 
 /// A panic that no handle receives, as the [`on_uncaught`](crate::Builder::on_uncaught) hook sees it.
 ///
@@ -44,7 +43,7 @@ impl UncaughtPanic<'_> {
     /// Returns the name of the thread on which it was noticed, which for a job is the one that ran
     /// it.
     pub fn thread_name(&self) -> Option<String> {
-        thread::current().name().map(str::to_owned)
+        std::thread::current().name().map(str::to_owned)
     }
 
     /// Returns the message of the panic, if its payload is a string.

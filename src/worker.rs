@@ -10,7 +10,7 @@ use std::io;
 use std::thread::{Builder as ThreadBuilder, JoinHandle, ThreadId};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::RecvTimeoutError;
 
 use crate::admission::Rest;
 use crate::desk::{Desk, Idling, Prompt, Recruit, Wake};
@@ -22,7 +22,7 @@ use crate::pool::Pool;
 use crate::queue::{Outbox, Popped};
 use crate::settings::Tenure;
 use crate::stats::Ends;
-use crate::sync::{Arc, AtomicBool, MutexGuard, Ordering, thread};
+use crate::sync::{Arc, AtomicBool, MutexGuard, Ordering, Receiver, Sender, bounded, thread};
 use crate::wait::{Deadline, spin_until};
 
 type Factory = Box<dyn Fn(WorkerThread) -> io::Result<JoinHandle<()>> + Send + Sync>;
@@ -166,7 +166,7 @@ impl WorkerThread {
         // ORDERING: pairs with the load in `start`.
         self.fate.runs.store(true, Ordering::Release);
         let pool = Arc::clone(&self.pool);
-        self.ends.post.man(thread::current());
+        self.ends.post.man();
         let thread = thread::current().id();
         let last_step = LastStep { pool: Arc::clone(&pool), index: self.worker.index, thread };
         LAST_STEPS.with_borrow_mut(|steps| steps.push(last_step));

@@ -2,14 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
-
 use super::Desk;
 use crate::admission::{self, Rest};
 use crate::job::Job;
 use crate::settings::Tenure;
 use crate::stats::Ends;
-use crate::sync::Arc;
+use crate::sync::{Arc, Sender};
 use crate::wait::Wakes;
 
 /// What an idle worker is sent.

@@ -28,6 +28,8 @@ mod wrap_job; // what goes around a job, and panics that nobody receives
 mod keep_until; // what is left to a pool's end
 mod stats; // the figures
 mod running; // names, and the jobs that are being run
+mod faults; // refused threads, unlikely panics, abrupt ends
+mod model; // all of the above, against a model and by chance
 mod resources; // allocations, idle CPU, threads and memory left behind
 mod examples; // the example programs, on real files
 mod tidy; // the tree itself
