@@ -1,0 +1,1 @@
+//! Has no code: `tests/refused.rs` compiles the programs of `ui`, which must not compile.
