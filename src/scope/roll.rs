@@ -162,8 +162,9 @@ impl Roll {
         }
     }
 
+    /// The youngest first, so that no worker comes free for one that is about to be cancelled.
     pub(super) fn cancel(&self) {
-        for task in self.tasks() {
+        for task in self.tasks().into_iter().rev() {
             task.cancel();
         }
     }
