@@ -62,8 +62,8 @@ where
             Ok(None) => break,
             Err(AwaitError::Interrupted) => return Err(InvokeAllError::Interrupted),
             Err(AwaitError::TimedOut | AwaitError::FromWorker) => {
-                // Those that ended at the last moment have a result all the same.
-                members.cancel_all();
+                // Those that ended at the last moment have a result all the same; what is told to
+                // stop below, by the drop of the members, has none.
                 std::iter::from_fn(|| members.try_next()).for_each(note);
                 break;
             }

@@ -203,7 +203,8 @@ impl<T> JobHandle<T> {
             let ended = park_until(Deadline::NEVER, Heed::Interrupts, || {
                 let mut cell = self.task.cell().lock();
                 let result = cell.take();
-                if result.is_none() && !cell.is_back {
+                let is_to_do = cell.is_back || std::mem::take(&mut cell.is_put_back);
+                if result.is_none() && !is_to_do {
                     cell.waiter = Some(thread::current());
                     return None;
                 }
@@ -228,14 +229,21 @@ impl<T> JobHandle<T> {
                 return Ok(result);
             }
         }
-        park_until(deadline, Heed::Interrupts, || {
-            let mut cell = self.task.cell().lock();
-            let result = cell.take();
-            if result.is_none() {
-                cell.waiter = Some(thread::current());
+        loop {
+            let ended = park_until(deadline, Heed::Interrupts, || {
+                let mut cell = self.task.cell().lock();
+                let result = cell.take();
+                if result.is_none() && !std::mem::take(&mut cell.is_put_back) {
+                    cell.waiter = Some(thread::current());
+                    return None;
+                }
+                Some(result)
+            })?;
+            match ended {
+                Some(result) => return Ok(result),
+                None => drop(self.help()),
             }
-            result
-        })
+        }
     }
 }
 

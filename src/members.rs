@@ -73,6 +73,8 @@ struct Board {
     awaited: HashSet<u64>,
     ended: VecDeque<JobId>,
     waiter: Option<Thread>,
+    /// A job is where who waits may run it.
+    is_changed: bool,
     /// The sender is kept to be dropped.
     ready: Option<(Sender<Never>, Receiver<Never>)>,
 }
@@ -101,6 +103,16 @@ impl Watcher for News {
     /// Whoever has the job now may keep it: who waits here shall not wait for that.
     fn handed_back(&self, key: u64) {
         self.note(key);
+    }
+
+    fn put_back(&self, _key: u64) {
+        let mut board = self.board.lock();
+        board.is_changed = true;
+        let waiter = board.waiter.take();
+        drop(board);
+        if let Some(waiter) = waiter {
+            waiter.unpark();
+        }
     }
 }
 
@@ -212,19 +224,22 @@ impl<T: 'static> Members<T> {
             if self.handles.is_empty() {
                 return Ok(None);
             }
-            if deadline.is_past() || interrupt::is_interrupted() || !self.help() {
-                break;
+            if !deadline.is_past() && !interrupt::is_interrupted() && self.help() {
+                continue;
+            }
+            let ended = park_until(deadline, Heed::Interrupts, || {
+                let mut board = self.news.board.lock();
+                let id = board.ended.pop_front();
+                if id.is_none() && !std::mem::take(&mut board.is_changed) {
+                    board.waiter = Some(thread::current());
+                    return None;
+                }
+                Some(id)
+            })?;
+            if let Some(id) = ended {
+                return Ok(Some(self.take(id)));
             }
         }
-        let id = park_until(deadline, Heed::Interrupts, || {
-            let mut board = self.news.board.lock();
-            let id = board.ended.pop_front();
-            if id.is_none() {
-                board.waiter = Some(thread::current());
-            }
-            id
-        })?;
-        Ok(Some(self.take(id)))
     }
 
     /// Runs the oldest pending job here, if that is for this thread to do.

@@ -110,6 +110,7 @@ where
             stage: Stage::Pending,
             home: None,
             is_back: false,
+            is_put_back: false,
             waiter: None,
             done: None,
             watch,
@@ -266,18 +267,22 @@ where
 
     fn handed_back(&self) {
         let mut cell = self.cell.lock();
-        if !(matches!(cell.stage, Stage::Pending) && cell.home.is_none()) {
+        if !matches!(cell.stage, Stage::Pending) {
             return;
         }
-        cell.is_back = true;
+        let is_held = cell.home.is_none();
+        cell.is_back = is_held;
+        cell.is_put_back = !is_held;
         let watcher = cell.watch.as_ref().map(Watch::watcher);
         let waiter = cell.waiter.clone();
         drop(cell);
         if let Some(waiter) = waiter {
             waiter.unpark();
         }
-        if let Some((watcher, key)) = watcher {
-            watcher.handed_back(key);
+        match watcher {
+            Some((watcher, key)) if is_held => watcher.handed_back(key),
+            Some((watcher, key)) => watcher.put_back(key),
+            None => {}
         }
     }
 

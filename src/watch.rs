@@ -11,6 +11,8 @@ pub(crate) trait Watcher: Send + Sync {
     fn ended(&self, key: u64);
     /// Its pool gave the job back: nobody may be about to run it.
     fn handed_back(&self, key: u64);
+    /// It was given back for a moment, and is queued again.
+    fn put_back(&self, key: u64);
 }
 
 /// The duty to tell a watcher of a job's end; done when this is dropped.

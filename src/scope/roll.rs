@@ -299,4 +299,8 @@ impl Watcher for Roll {
     fn handed_back(&self, key: u64) {
         self.hold(key);
     }
+
+    fn put_back(&self, key: u64) {
+        self.submitted(key);
+    }
 }

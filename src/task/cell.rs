@@ -14,6 +14,8 @@ pub(crate) struct Cell<T> {
     pub(super) home: Option<Arc<dyn Home>>,
     /// Its pool has given the job back, and none has taken it since.
     pub(crate) is_back: bool,
+    /// It was given back and queued again: who waits may be the one to run it after all.
+    pub(crate) is_put_back: bool,
     /// The thread that waits in a join.
     pub(crate) waiter: Option<Thread>,
     /// Kept to be dropped when the job settles.

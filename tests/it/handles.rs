@@ -16,7 +16,7 @@ use workcrew::{
 
 use crate::support::{
     Counter, Gate, Helper, LONG, SHORT, assert_cancelled, assert_conserved, block_worker,
-    eventually, finish, helper, repeat, settled, single,
+    eventually, finish, helper, pass_time, repeat, settled, single, soon,
 };
 
 /// One worker, a queue of this many, this policy.
@@ -1155,4 +1155,65 @@ fn cancelling_a_job_that_holds_the_pools_owner_ends_the_pool() {
     assert_eq!(held.cancel(), CancelOutcome::Removed);
     assert!(watch.is_terminated());
     helper.join();
+}
+
+/// Takes the oldest job back, lets a moment pass, and queues it again in the place of the new one,
+/// which it runs here.
+struct PutsBack {
+    taken: Gate,
+    go_on: Gate,
+}
+
+impl RejectionPolicy for PutsBack {
+    fn rejected(&self, job: Job, saturation: &Saturation<'_>) -> Result<(), Rejected> {
+        let oldest = saturation.take_oldest().expect("one is pending");
+        self.taken.open();
+        self.go_on.pass();
+        saturation.retry(oldest).expect("its place is free");
+        saturation.reject(job)
+    }
+}
+
+#[test]
+fn a_worker_that_waits_runs_a_job_that_a_policy_took_and_put_back() {
+    for waits_as_member in [true, false] {
+        let (taken, go_on) = (Gate::new(), Gate::new());
+        let pool = ThreadPoolExecutor::builder()
+            .threads(1)
+            .queue(Queue::Bounded(1))
+            .rejection_policy(PutsBack { taken: taken.clone(), go_on: go_on.clone() })
+            .build()
+            .unwrap();
+        let (own, queued, taken_back) = (pool.handle(), Gate::new(), taken.clone());
+        let (says, waits) = (queued.clone(), Gate::new());
+        let about_to_wait = waits.clone();
+        let outer = pool
+            .submit(move || {
+                let mut set = own.join_set();
+                let handle = if waits_as_member {
+                    set.submit(|| 7).unwrap();
+                    None
+                } else {
+                    Some(own.submit(|| 7).unwrap())
+                };
+                says.open();
+                taken_back.pass();
+                about_to_wait.open();
+                match handle {
+                    Some(handle) => handle.join().unwrap(),
+                    None => set.next().unwrap().1.unwrap(),
+                }
+            })
+            .unwrap();
+        queued.pass();
+        let handle = pool.handle();
+        let submitter = helper(move || handle.execute(|| ()).unwrap_err());
+        waits.pass();
+        // By now the worker most likely waits; either way it has to hear of its job.
+        pass_time(SHORT);
+        go_on.open();
+        drop(submitter.join());
+        assert_eq!(soon(outer), 7);
+        finish(&pool);
+    }
 }
