@@ -221,6 +221,19 @@ fn a_signal_during_start_up_loses_nothing_of_the_outbox() {
 }
 
 #[test]
+fn an_outbox_that_cannot_be_read_ends_it_as_a_program_that_had_started() {
+    let place = folder();
+    let database = file(&place);
+    start(&database, &[]).finish().expect_code(0);
+    let connection = Connection::open(&database).expect("the program's database");
+    let other = "DROP TABLE outbox; CREATE TABLE outbox (id TEXT); INSERT INTO outbox VALUES ('?')";
+    connection.execute_batch(other).expect("a table");
+    let ended = start(&database, &[]).finish();
+    ended.expect_code(1).expect_error("no more orders are accepted: ");
+    assert_eq!(ended.ledger("accepted"), 0, "{ended}");
+}
+
+#[test]
 fn a_database_that_cannot_be_used_is_named() {
     let place = folder();
     let missing = Path::new(place.path()).join("no folder").join("orders.db");
