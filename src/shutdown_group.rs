@@ -61,7 +61,8 @@ impl ShutdownGroup {
     /// together: what the first ones leave of it is for the rest, and where nothing is left the
     /// pools are stopped without a wait. What hurries the plan hurries all of them, as does an
     /// interrupt of the job that calls this. Pools for which the operating system refuses a helper
-    /// are stopped by this thread, one after another.
+    /// refuse jobs at once, too, and are waited for by this thread, one after another, within the
+    /// same budget.
     pub fn shutdown_with(&self, plan: &ShutdownPlan) -> GroupReport {
         let start = Instant::now();
         // Threads of the group's run no job: its interrupt is passed on through the plan.
@@ -88,12 +89,12 @@ impl ShutdownGroup {
 enum Stop<'scope> {
     There(thread::ScopedJoinHandle<'scope, ShutdownReport>),
     Here(&'scope Handle),
-    Done(ShutdownReport),
 }
 
 /// Stops the pools at the same time, and returns their reports in their order.
 fn side_by_side(pools: &[Handle], plan: &ShutdownPlan) -> Vec<ShutdownReport> {
     let Some((last, others)) = pools.split_last() else { return Vec::new() };
+    let start = Instant::now();
     thread::scope(|scope| {
         let there = |pool| match spawn(scope, pool, plan) {
             Ok(thread) => Stop::There(thread),
@@ -108,14 +109,25 @@ fn side_by_side(pools: &[Handle], plan: &ShutdownPlan) -> Vec<ShutdownReport> {
             .map(|pool| if pool.is_inside() { Stop::Here(pool) } else { there(pool) })
             .chain([Stop::Here(last)])
             .collect();
-        let stops: Vec<_> = stops
+        // While one is waited for here, the others come to their end as well.
+        for stop in &stops {
+            match stop {
+                Stop::Here(pool) => pool.shutdown(),
+                Stop::There(_) => {}
+            }
+        }
+        // The report, or the thread that brings it.
+        let reports: Vec<_> = stops
             .into_iter()
             .map(|stop| match stop {
-                Stop::Here(pool) => Stop::Done(pool.shutdown_with(plan)),
-                other @ (Stop::There(_) | Stop::Done(_)) => other,
+                Stop::Here(pool) => Ok(pool.shutdown_with(&plan.after(start.elapsed()))),
+                Stop::There(thread) => Err(thread),
             })
             .collect();
-        stops.into_iter().map(|stop| stop.report(plan)).collect()
+        let joined = |thread: thread::ScopedJoinHandle<'_, _>| {
+            thread.join().expect("a run contains the user's panics")
+        };
+        reports.into_iter().map(|report| report.unwrap_or_else(joined)).collect()
     })
 }
 
@@ -126,16 +138,6 @@ fn spawn<'scope>(
 ) -> io::Result<thread::ScopedJoinHandle<'scope, ShutdownReport>> {
     let builder = thread::Builder::new().name(format!("stop-{}", pool.name()));
     builder.spawn_scoped(scope, || pool.shutdown_with(plan))
-}
-
-impl Stop<'_> {
-    fn report(self, plan: &ShutdownPlan) -> ShutdownReport {
-        match self {
-            Self::There(thread) => thread.join().expect("a run contains the user's panics"),
-            Self::Here(pool) => pool.shutdown_with(plan),
-            Self::Done(report) => report,
-        }
-    }
 }
 
 /// How the pools of a [`ShutdownGroup`] ended.

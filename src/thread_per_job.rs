@@ -5,22 +5,27 @@
 //! its submission to the first step of a thread that was started for a job, so nobody needs to run it
 //! in that thread's place.
 
-use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 
-use crate::builder::Builder;
-use crate::error::{AwaitError, BuildError};
+use crate::error::AwaitError;
 use crate::executor::Executor;
 use crate::handle::Handle;
 use crate::job::Job;
 use crate::job_handle::JobHandle;
-use crate::lifecycle::OnDrop;
+use crate::kept::Kept;
 use crate::owner::ThreadPoolExecutor;
 use crate::phase::Phase;
-use crate::rejection::{Rejected, RejectionPolicy, policy};
-use crate::settings::{Queue, Tenure};
+use crate::rejection::Rejected;
+use crate::running::RunningJob;
+use crate::shutdown_plan::ShutdownPlan;
+use crate::shutdown_report::ShutdownReport;
 use crate::stats::PoolStats;
+use crate::sync::Arc;
+
+pub use builder::ThreadPerJobBuilder;
+
+mod builder; // its settings
 
 /// Runs each job on a new thread of its own, owned: dropping it ends it, by default after all its
 /// jobs.
@@ -51,6 +56,10 @@ pub struct ThreadPerJob {
 }
 
 impl ThreadPerJob {
+    fn of(pool: ThreadPoolExecutor) -> Self {
+        Self { pool }
+    }
+
     /// Makes an executor without a limit.
     #[expect(clippy::missing_panics_doc, reason = "the default settings are valid")]
     pub fn new() -> Self {
@@ -103,6 +112,47 @@ impl ThreadPerJob {
         self.pool.submit(f)
     }
 
+    /// Submits a job with a name. See [`Handle::execute_named`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`execute`](Self::execute).
+    ///
+    /// # Panics
+    ///
+    /// Only if the rejection policy does.
+    #[track_caller]
+    pub fn execute_named<F: FnOnce() + Send + 'static>(
+        &self,
+        name: impl Into<Arc<str>>,
+        f: F,
+    ) -> Result<(), Rejected> {
+        self.pool.execute_named(name, f)
+    }
+
+    /// Submits a job with a name and returns the handle to its result. See
+    /// [`Handle::submit_named`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`execute`](Self::execute).
+    ///
+    /// # Panics
+    ///
+    /// Only if the rejection policy does.
+    #[track_caller]
+    pub fn submit_named<F, T>(
+        &self,
+        name: impl Into<Arc<str>>,
+        f: F,
+    ) -> Result<JobHandle<T>, Rejected>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.pool.submit_named(name, f)
+    }
+
     /// Submits a job without ever asking the rejection policy, and so without a wait.
     ///
     /// # Errors
@@ -152,6 +202,16 @@ impl ThreadPerJob {
         self.pool.shutdown_now()
     }
 
+    /// Carries out a shutdown plan, and reports how it went. See [`Handle::shutdown_with`].
+    pub fn shutdown_with(&self, plan: &ShutdownPlan) -> ShutdownReport {
+        self.pool.shutdown_with(plan)
+    }
+
+    /// Keeps a value until after the last job. See [`Handle::keep_until_terminated`].
+    pub fn keep_until_terminated<T: Send + Sync + 'static>(&self, value: T) -> Kept<T> {
+        self.pool.keep_until_terminated(value)
+    }
+
     /// Waits until it has ended and its threads are joined. See [`Handle::await_termination`].
     ///
     /// # Errors
@@ -173,6 +233,11 @@ impl ThreadPerJob {
     /// Returns where it is in its life.
     pub fn phase(&self) -> Phase {
         self.pool.phase()
+    }
+
+    /// Returns the jobs that are being run. See [`Handle::running_jobs`].
+    pub fn running_jobs(&self) -> Vec<RunningJob> {
+        self.pool.running_jobs()
     }
 
     /// Returns its figures at this moment; `max` is the limit.
@@ -207,108 +272,5 @@ impl Executor for ThreadPerJob {
 impl fmt::Debug for ThreadPerJob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("ThreadPerJob").field(&self.pool).finish()
-    }
-}
-
-/// Configures a [`ThreadPerJob`]. Setters may be called in any order; [`build`](Self::build) judges
-/// the whole.
-///
-/// # Examples
-///
-/// ```
-/// use workcrew::{ThreadPerJob, policy::CallerRuns};
-///
-/// let threads = ThreadPerJob::builder().limit(100).rejection_policy(CallerRuns).build()?;
-/// # drop(threads);
-/// # Ok::<(), workcrew::BuildError>(())
-/// ```
-#[must_use = "a builder does nothing until `build`"]
-pub struct ThreadPerJobBuilder {
-    pool: Builder,
-    limit: Option<usize>,
-}
-
-impl Default for ThreadPerJobBuilder {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl ThreadPerJobBuilder {
-    /// Makes a builder with the default settings: no limit, [`policy::Block`] without a time limit,
-    /// and [`OnDrop::Close`].
-    pub fn new() -> Self {
-        let policy = policy::Block { timeout: Duration::MAX };
-        let pool = Builder::new()
-            .core_threads(0)
-            .queue(Queue::Handoff)
-            .keep_alive(Duration::ZERO)
-            .tenure(Tenure::OneJob)
-            .rejection_policy(policy);
-        Self { pool, limit: None }
-    }
-
-    /// Sets the name, for the log and as the prefix of the threads' names: those of `import` are
-    /// `import-1`, `import-2` and so on. Linux shows the first 15 bytes. Default: `workcrew-1` and so
-    /// on.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.pool = self.pool.name(name);
-        self
-    }
-
-    /// Sets how many jobs run at a time; at least 1. Default: no limit.
-    ///
-    /// A job that submits to its own executor waits for a place while it has one. Where all do, they
-    /// wait for each other: set another policy then, or no limit.
-    pub fn limit(mut self, jobs: usize) -> Self {
-        self.limit = Some(jobs);
-        self
-    }
-
-    /// Sets the threads' stack size, in bytes. Default: that of [`std::thread::Builder`].
-    pub fn stack_size(mut self, bytes: usize) -> Self {
-        self.pool = self.pool.stack_size(bytes);
-        self
-    }
-
-    /// Sets what happens to a job for which there is no place. Default: [`policy::Block`] without a
-    /// time limit, so the submitter waits.
-    pub fn rejection_policy(mut self, policy: impl RejectionPolicy + 'static) -> Self {
-        self.pool = self.pool.rejection_policy(policy);
-        self
-    }
-
-    /// Sets a hook for panics that no handle receives. See [`Builder::on_panic`].
-    pub fn on_panic(mut self, f: impl Fn(&(dyn Any + Send)) + Send + Sync + 'static) -> Self {
-        self.pool = self.pool.on_panic(f);
-        self
-    }
-
-    /// Sets what dropping the executor does. Default: [`OnDrop::Close`].
-    pub fn on_drop(mut self, on_drop: OnDrop) -> Self {
-        self.pool = self.pool.on_drop(on_drop);
-        self
-    }
-
-    /// Builds the executor. No thread is started before the first job.
-    ///
-    /// # Errors
-    ///
-    /// [`BuildError::LimitIsZero`], and [`BuildError::NameHasNul`] as for a pool.
-    pub fn build(self) -> Result<ThreadPerJob, BuildError> {
-        if self.limit == Some(0) {
-            return Err(BuildError::LimitIsZero);
-        }
-        let pool = self.pool.max_threads(self.limit.unwrap_or(usize::MAX)).build()?;
-        Ok(ThreadPerJob { pool })
-    }
-}
-
-impl fmt::Debug for ThreadPerJobBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ThreadPerJobBuilder")
-            .field("limit", &self.limit)
-            .field("pool", &self.pool)
-            .finish()
     }
 }

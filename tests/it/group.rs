@@ -1,7 +1,9 @@
 //! Tests of groups of pools: in what order they end, within what time, and what the report says.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+use std::process::Command;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -19,6 +21,11 @@ fn patient() -> ShutdownPlan {
 
 fn named(name: &str) -> ThreadPoolExecutor {
     ThreadPoolExecutor::builder().name(name).threads(1).build().unwrap()
+}
+
+/// A pool whose thread is started also where those of the usual stack are refused.
+fn small(name: &str) -> ThreadPoolExecutor {
+    ThreadPoolExecutor::builder().name(name).threads(1).stack_size(256 * 1024).build().unwrap()
 }
 
 #[test]
@@ -67,10 +74,9 @@ fn a_pool_of_a_lower_phase_accepts_jobs_until_the_higher_one_has_ended() {
     }
 }
 
-#[test]
-fn pools_of_a_phase_end_side_by_side() {
-    // Each pool's job waits until all the others refuse jobs.
-    let pools: Vec<_> = (0..4).map(|_| single()).collect();
+/// Each pool's job waits until all the others refuse jobs.
+fn assert_side_by_side() {
+    let pools: Vec<_> = (0..4).map(|_| small("many")).collect();
     let handles: Vec<_> = pools.iter().map(ThreadPoolExecutor::handle).collect();
     for pool in &pools {
         let handles = handles.clone();
@@ -89,7 +95,67 @@ fn pools_of_a_phase_end_side_by_side() {
 }
 
 #[test]
-fn one_budget_is_for_all_phases_and_the_worst_outcome_counts() {
+fn pools_of_a_phase_end_side_by_side() {
+    assert_side_by_side();
+}
+
+/// Stops pools of these phases of which none stops, and checks that what the first one has used up
+/// is not there for the others.
+fn assert_one_budget(phases: [u32; 3]) {
+    const BUDGET: Duration = Duration::from_secs(1);
+    let gate = Gate::new();
+    let pools = phases.map(|phase| {
+        let pool = small("stuck");
+        block_worker(&pool, &gate);
+        (phase, pool)
+    });
+    let group = pools
+        .iter()
+        .fold(ShutdownGroup::new(), |group, (phase, pool)| group.add_pool(*phase, pool.handle()));
+    let plan = patient().interrupt_wait(Duration::ZERO).budget(BUDGET);
+    let report = group.shutdown_with(&plan);
+    gate.open();
+    let [first, others @ ..] = report.reports() else { panic!("three reports: {report}") };
+    assert!(first.grace_time() >= BUDGET, "it uses all of it: {report}");
+    for other in others {
+        assert!(other.grace_time() < BUDGET, "a budget of its own: {report}");
+    }
+    for (_, pool) in &pools {
+        finish(pool);
+    }
+}
+
+#[test]
+fn what_a_phase_has_used_of_the_budget_is_not_there_for_the_next() {
+    assert_one_budget([3, 2, 1]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn pools_without_helpers_end_side_by_side_and_within_one_budget() {
+    // No thread can have that stack. Those of the pools have one that they ask for.
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "group::alone_without_helpers", "--ignored", "--nocapture"])
+        .args(["--test-threads", "1"])
+        .env("RUST_MIN_STACK", (1_u64 << 60).to_string())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{errors}");
+    assert!(text.contains("1 passed"), "the test was not found: {text}");
+}
+
+#[test]
+#[ignore = "no thread can be started; run by the test above, in a process of its own"]
+fn alone_without_helpers() {
+    assert!(thread::Builder::new().spawn(|| ()).is_err(), "helpers can be started");
+    assert_side_by_side();
+    assert_one_budget([1, 1, 1]);
+}
+
+#[test]
+fn the_worst_outcome_counts() {
     let (stuck, quiet) = (named("stuck"), named("quiet"));
     let gate = Gate::new();
     block_worker(&stuck, &gate);

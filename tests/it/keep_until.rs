@@ -7,7 +7,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use workcrew::{Phase, ShutdownPlan, ThreadPoolExecutor};
 
-use crate::support::{Counter, Gate, LONG, block_worker, finish, helper, hold, repeat, single};
+use crate::support::{
+    Counter, Gate, LONG, block_worker, eventually, finish, helper, hold, repeat, single,
+};
 
 /// What happened, in order.
 #[derive(Clone, Default)]
@@ -45,12 +47,21 @@ fn a_kept_value_is_dropped_after_the_last_job_and_before_anybody_is_told() {
             pool.execute(move || producer.0.add("sent")).unwrap();
         }
         drop(producer);
+        let (last, noted) = (Gate::new(), log.clone());
+        let passed = last.clone();
+        pool.execute(move || {
+            passed.pass();
+            noted.add("last job");
+        })
+        .unwrap();
         pool.shutdown();
         assert!(log.get().is_empty(), "nobody but the pool has it");
         gate.open();
+        eventually("the pool alone has the value", || pool.stats().completed == 12);
+        assert_eq!(log.get(), ["sent"; 10]);
+        last.open();
         pool.await_termination(LONG).unwrap();
-        let log = log.get();
-        assert_eq!((log.len(), log.last().unwrap().as_str()), (11, "producer dropped"));
+        assert_eq!(log.get()[10..], ["last job", "producer dropped"]);
     }
 }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use workcrew::interrupt::{self, Interrupted};
 use workcrew::{
-    AwaitError, BuildError, CancelOutcome, Job, OnDrop, Phase, RejectReason, ThreadPerJob,
-    ThreadPerJobBuilder, policy,
+    AwaitError, BuildError, CancelOutcome, Job, OnDrop, Phase, RejectReason, ShutdownGroup,
+    ShutdownOutcome, ShutdownPlan, ThreadPerJob, ThreadPerJobBuilder, policy,
 };
 
 use crate::support::{
@@ -332,4 +332,91 @@ fn a_panic_goes_to_the_hook_once_and_the_next_job_runs() {
     assert_eq!((stats.panicked, stats.completed), (2, 1), "{stats:?}");
     let text = format!("{threads:?}");
     assert!(text.starts_with("ThreadPerJob("), "{text}");
+}
+
+/// No grace, and all the time to stop after it.
+fn hurried() -> ShutdownPlan {
+    ShutdownPlan::new().grace(Duration::ZERO).interrupt_wait(LONG)
+}
+
+/// Starts a job that runs until it is interrupted.
+fn start_sleeper(threads: &ThreadPerJob) -> workcrew::JobHandle<Result<(), Interrupted>> {
+    let running = Gate::new();
+    let started = running.clone();
+    let sleeping = threads.submit_named("sleeper", move || {
+        started.open();
+        interrupt::sleep(Duration::MAX)
+    });
+    running.pass();
+    sleeping.expect("accepted")
+}
+
+#[test]
+fn a_group_stops_it_as_it_does_a_pool() {
+    let (first, second) = (ThreadPerJob::new(), ThreadPerJob::new());
+    let sleeping = [start_sleeper(&first), start_sleeper(&second)];
+    let group = ShutdownGroup::new().add_pool(2, first.handle()).add_pool(1, second.handle());
+    let report = group.shutdown_with(&hurried());
+    assert_eq!(report.outcome(), ShutdownOutcome::Interrupted, "{report}");
+    for sleeping in sleeping {
+        assert_eq!(soon(sleeping), Err(Interrupted));
+    }
+    assert_eq!((first.phase(), second.phase()), (Phase::Terminated, Phase::Terminated));
+}
+
+#[test]
+fn its_drop_carries_out_a_plan() {
+    let ended = Counter::new();
+    let counter = ended.clone();
+    let threads = ThreadPerJob::builder()
+        .on_drop(OnDrop::Plan(hurried()))
+        .on_terminated(move || _ = counter.add())
+        .build()
+        .expect("valid");
+    let sleeping = start_sleeper(&threads);
+    drop(threads);
+    assert_eq!(ended.get(), 1, "the drop waited for the end");
+    assert_eq!(soon(sleeping), Err(Interrupted));
+}
+
+#[test]
+fn a_job_that_does_not_stop_is_listed_and_reported_by_its_name() {
+    let threads = ThreadPerJob::new();
+    let (entered, leave, stop) = stop_point();
+    let stuck = threads.submit_named("stuck", stop).expect("accepted");
+    entered.pass();
+    let names = |jobs: &[workcrew::RunningJob]| -> Vec<_> {
+        jobs.iter().map(|job| job.name().map(str::to_owned)).collect()
+    };
+    assert_eq!(names(&threads.running_jobs()), [Some("stuck".to_owned())]);
+    let report = threads.shutdown_with(&hurried().interrupt_wait(Duration::ZERO));
+    assert_eq!(report.outcome(), ShutdownOutcome::NotTerminated, "{report}");
+    assert_eq!(names(report.unstopped()), [Some("stuck".to_owned())]);
+    leave.open();
+    soon(stuck);
+}
+
+#[test]
+fn hooks_and_kept_values_are_those_of_a_pool() {
+    let (wrapped, uncaught) = (Counter::new(), Counter::new());
+    let (wraps, panics) = (wrapped.clone(), uncaught.clone());
+    let threads = builder("hooked")
+        .wrap_job(move |job| {
+            wraps.add();
+            job
+        })
+        .on_uncaught(move |panic| {
+            assert_eq!(panic.pool_name(), "hooked");
+            panics.add();
+        })
+        .build()
+        .expect("valid");
+    let value = Arc::new(());
+    drop(threads.keep_until_terminated(Arc::clone(&value)));
+    threads.execute_named("bomb", || panic_any(7_u32)).expect("accepted");
+    threads.wait_idle(LONG).expect("it becomes idle");
+    assert_eq!(Arc::strong_count(&value), 2, "it is kept");
+    threads.close();
+    assert_eq!(Arc::strong_count(&value), 1, "and dropped at the end");
+    assert_eq!((wrapped.get(), uncaught.get()), (1, 1));
 }

@@ -71,12 +71,12 @@ fn assert_named(ended: &Ended, missing: &[u32]) {
     assert!(ended.ledger("lost") >= missing.len(), "{ended}");
 }
 
-/// Sends SIGTERM at a moment of the seed's.
+/// Sends the seed's signal at a moment of the seed's.
 fn stopped(seed: &mut Seed, mailbox: &Mailbox, arguments: &[&str]) -> Ended {
     let mut program = mailbox.send(arguments);
     program.ready();
     seed.pass_time(Duration::from_millis(400));
-    program.terminate();
+    program.signal(seed.signal());
     program.finish()
 }
 

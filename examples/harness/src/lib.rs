@@ -2,7 +2,9 @@
 //! seeded moment, and is judged by what it leaves behind.
 //!
 //! `WORKCREW_SEEDS` says how many seeds a test runs over (20 unless set), `WORKCREW_SEED` names a
-//! single one. A failure names its seed and shows what the program wrote.
+//! single one. Half of the seeds send SIGTERM, half SIGINT. A failure names its seed and shows what the program wrote.
+
+pub use nix::sys::signal::Signal;
 
 pub use crate::ended::Ended;
 pub use crate::program::Program;

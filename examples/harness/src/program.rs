@@ -175,7 +175,7 @@ impl Program {
         kill(Pid::from_raw(id), signal).expect("the child is not waited for before it is finished");
     }
 
-    /// Sends it SIGTERM.
+    /// Sends it SIGTERM, which is never ignored before a program takes it over, as SIGINT may be.
     pub fn terminate(&self) {
         self.signal(Signal::SIGTERM);
     }

@@ -22,6 +22,8 @@ use workcrew::{JobHandle, Queue, Rejected, ThreadPoolExecutor};
 use crate::publisher::Publisher;
 
 mod publisher; // the producer, and what it is when it is closed
+#[cfg(test)]
+mod tests; // what no signal can bring about
 
 /// Publishes records to Kafka from a pool, and loses none when it ends.
 #[derive(Parser)]
@@ -107,30 +109,40 @@ impl Batch<'_> {
         Ok(handles)
     }
 
-    fn run(&self, publisher: Publisher) -> Result<u8, Rejected> {
-        match self.args.variant {
+    /// The batch, to its end. An error of its work is one, too: what was accepted before is still
+    /// owed.
+    fn run(&self, publisher: Publisher) -> u8 {
+        let (worked, code) = match self.args.variant {
             Variant::Keep => {
                 let publisher = self.pool.keep_until_terminated(publisher);
-                self.work(&publisher)?;
+                let worked = self.work(&publisher).map(drop);
                 // The pool has it alone now.
                 drop(publisher);
-                Ok(self.stop())
+                (worked, self.stop())
             }
             Variant::Join => {
                 let publisher = Arc::new(publisher);
-                let handles = self.work(&publisher)?;
-                self.join(handles);
+                let worked = self.work(&publisher).map(|handles| self.join(handles));
                 let code = self.stop();
                 publisher.close();
-                Ok(code)
+                (worked, code)
             }
             Variant::Bug => {
                 let publisher = Arc::new(publisher);
-                self.work(&publisher)?;
+                let worked = self.work(&publisher).map(drop);
                 publisher.close();
-                Ok(self.stop())
+                (worked, self.stop())
             }
+        };
+        let balance = self.ledger.balance();
+        for number in &balance.open {
+            eprintln!("lost: record {number}");
         }
+        println!("ledger {balance}");
+        if let Err(rejected) = &worked {
+            eprintln!("no more records are accepted: {rejected}");
+        }
+        code.max(u8::from(worked.is_err() || !balance.open.is_empty()))
     }
 
     /// Waits for the jobs, as long as nobody hurries.
@@ -168,15 +180,5 @@ fn program(args: &Args, signals: &Signals) -> Result<ExitCode, Box<dyn Error>> {
         .build()?;
     let batch = Batch { args, signals, pool, ledger: Ledger::default() };
     println!("ready");
-    let ended = batch.run(publisher);
-    let balance = batch.ledger.balance();
-    for number in &balance.open {
-        eprintln!("lost: record {number}");
-    }
-    println!("ledger {balance}");
-    let code = ended.unwrap_or_else(|rejected| {
-        eprintln!("no more records are accepted: {rejected}");
-        1
-    });
-    Ok(code.max(u8::from(!balance.open.is_empty())).into())
+    Ok(batch.run(publisher).into())
 }

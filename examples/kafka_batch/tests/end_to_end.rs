@@ -80,12 +80,12 @@ fn lost(ended: &Ended, bootstrap: &str, topic: &str) -> usize {
     missing.len()
 }
 
-/// Sends SIGTERM at a moment of the seed's.
+/// Sends the seed's signal at a moment of the seed's.
 fn stopped(seed: &mut Seed, bootstrap: &str, topic: &str, more: &[&str]) -> Ended {
     let mut program = start(bootstrap, topic, more);
     program.ready();
     seed.pass_time(Duration::from_millis(300));
-    program.terminate();
+    program.signal(seed.signal());
     program.finish()
 }
 

@@ -95,7 +95,7 @@ fn no_signal_makes_it_forget_a_job() {
         let mut graceful = start(&PATIENT);
         graceful.ready();
         seed.pass_time(Duration::from_millis(120));
-        graceful.terminate();
+        graceful.signal(seed.signal());
         let ended = graceful.finish();
         assert_eq!(lost(&ended), 0, "{ended}");
         assert!(matches!(ended.code, Some(0 | 1)), "{ended}");
@@ -103,7 +103,7 @@ fn no_signal_makes_it_forget_a_job() {
         let mut naive = start(&["--scale", "0.01", "--variant", "naive"]);
         naive.ready();
         seed.pass_time(Duration::from_millis(120));
-        naive.terminate();
+        naive.signal(seed.signal());
         lost(&naive.finish())
     });
     must_lose(&losses);

@@ -28,6 +28,8 @@ use crate::order::Order;
 
 mod order; // what is to be written
 mod database; // where it is written
+#[cfg(test)]
+mod tests; // what no client can bring about
 
 /// Writes orders to a database, and loses none when it is stopped.
 #[derive(Parser)]
@@ -107,6 +109,8 @@ impl Desk {
     }
 
     fn serve(&self, lines: &Receiver<String>, signals: &Signals) -> Result<(), Box<dyn Error>> {
+        self.resume()?;
+        println!("ready");
         let stop = signals.stop.signal();
         while !signals.stop.is_interrupted() {
             let line = select! {
@@ -151,6 +155,22 @@ impl Desk {
         self.pool.detach();
         0
     }
+
+    /// All of the work. An error of it is its end, too: what was accepted before is still owed.
+    fn run(self, args: &Args, lines: &Receiver<String>, signals: &Signals) -> u8 {
+        let served = self.serve(lines, signals);
+        let code = match args.variant {
+            Variant::Graceful => self.finish(args.limits, signals),
+            Variant::Naive => self.finish_naively(),
+        };
+        match served {
+            Ok(()) => code,
+            Err(error) => {
+                eprintln!("no more orders are accepted: {error}");
+                code.max(1)
+            }
+        }
+    }
 }
 
 /// The lines of the standard input. Their reader is left behind in its read when the program stops.
@@ -173,12 +193,5 @@ fn main() -> ExitCode {
 fn program(args: &Args, signals: &Signals) -> Result<ExitCode, Box<dyn Error>> {
     let desk = Desk::open(args)?;
     let lines = lines()?;
-    desk.resume()?;
-    println!("ready");
-    desk.serve(&lines, signals)?;
-    let code = match args.variant {
-        Variant::Graceful => desk.finish(args.limits, signals),
-        Variant::Naive => desk.finish_naively(),
-    };
-    Ok(code.into())
+    Ok(desk.run(args, &lines, signals).into())
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use harness::{Ended, Program, for_each_seed, must_lose};
+use harness::{Ended, Program, Signal, for_each_seed, must_lose};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -90,7 +90,7 @@ fn every_accepted_order_is_written_once_whenever_it_is_stopped() {
             let client = order(&mut program, (1 + run * ORDERS)..=((run + 1) * ORDERS));
             program.ready();
             seed.pass_time(Duration::from_millis(250));
-            program.terminate();
+            program.signal(seed.signal());
             let ended = program.finish();
             client.join().expect("a client does not panic");
             let outbox = ended.ledger("lost");
@@ -117,7 +117,7 @@ fn naive_loss(seed: &mut harness::Seed) -> usize {
     let client = order(&mut naive, 1..=ORDERS);
     naive.ready();
     seed.pass_time(Duration::from_millis(250));
-    naive.terminate();
+    naive.signal(seed.signal());
     let ended = naive.finish();
     client.join().expect("a client does not panic");
     start(&database, &[]).finish().expect_code(0);
@@ -169,7 +169,7 @@ fn a_second_signal_hurries_it() {
         assert!(program.tell(&format!("{id} {}", amount(id))));
     }
     program.line("accepted 20");
-    program.terminate();
+    program.signal(Signal::SIGINT);
     program.error("asked to stop");
     program.terminate();
     let ended = program.finish();
@@ -218,6 +218,19 @@ fn a_signal_during_start_up_loses_nothing_of_the_outbox() {
         start(&database, &[]).finish().expect_code(0);
         assert_eq!(written(&database), (1..=10).collect());
     });
+}
+
+#[test]
+fn an_outbox_that_cannot_be_read_ends_it_as_a_program_that_had_started() {
+    let place = folder();
+    let database = file(&place);
+    start(&database, &[]).finish().expect_code(0);
+    let connection = Connection::open(&database).expect("the program's database");
+    let other = "DROP TABLE outbox; CREATE TABLE outbox (id TEXT); INSERT INTO outbox VALUES ('?')";
+    connection.execute_batch(other).expect("a table");
+    let ended = start(&database, &[]).finish();
+    ended.expect_code(1).expect_error("no more orders are accepted: ");
+    assert_eq!(ended.ledger("accepted"), 0, "{ended}");
 }
 
 #[test]

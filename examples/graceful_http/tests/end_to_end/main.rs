@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::{Program, for_each_seed, must_lose};
+use harness::{Program, Signal, for_each_seed, must_lose};
 
 use crate::client::{Outcome, get};
 
@@ -48,15 +48,15 @@ fn soon(client: thread::JoinHandle<Outcome>) -> Outcome {
     client.join().expect("a client does not panic")
 }
 
-/// Sends SIGTERM at a moment of the seed's under load, and returns the requests that were sent before
-/// and were not answered, and the exit code.
+/// Sends the seed's signal at a moment of the seed's under load, and returns the requests that were
+/// sent before and were not answered, and the exit code.
 fn unanswered(seed: &mut harness::Seed, arguments: &[&str]) -> (Vec<String>, Option<i32>) {
     let (program, server) = start(arguments);
     let clients: Vec<_> =
         (0..CLIENTS).map(|_| ask_on(&server, format!("/sleep/{}", seed.below(30)))).collect();
     seed.pass_time(Duration::from_millis(200));
     let signalled = Instant::now();
-    program.terminate();
+    program.signal(seed.signal());
     let outcomes = clients.into_iter().flat_map(|client| client.join().expect("it ends"));
     let broken = outcomes.filter_map(|outcome| match outcome {
         Outcome::Broken(sent, error) if sent < signalled => Some(error),
@@ -93,7 +93,7 @@ fn while_it_drains_it_answers_503_and_a_second_signal_hurries_it() {
     let (mut program, server) = start(&["--grace", "none", "--interrupt-wait", "none"]);
     let long = ask(&server, "/sleep/600000");
     program.line("accepted GET /sleep/600000");
-    program.terminate();
+    program.signal(Signal::SIGINT);
     program.line("draining");
     assert_eq!(get(&server, "/sleep/0").status(), Some(503));
     program.terminate();
