@@ -4,7 +4,8 @@ use std::any::Any;
 use std::fmt;
 use std::io;
 use std::num::NonZero;
-use std::thread::{JoinHandle, available_parallelism};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::error::BuildError;
@@ -15,7 +16,8 @@ use crate::owner::ThreadPoolExecutor;
 use crate::pool::Pool;
 use crate::rejection::{RejectionPolicy, policy};
 use crate::settings::{CoreTimeout, Growth, Queue, Settings};
-use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::sync::Mutex;
+use crate::sync::thread::JoinHandle;
 use crate::worker::{ThreadMaker, WorkerThread};
 
 /// Configures a [`ThreadPoolExecutor`]. Setters may be called in any order; [`build`](Self::build)

@@ -9,8 +9,6 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crossbeam_channel::Sender;
-
 use crate::admission::{self, Attempt, Counts, Decision};
 use crate::job::Job;
 use crate::phase::Phase;
@@ -18,7 +16,7 @@ use crate::queue::{Fifo, Outbox, Shelf};
 use crate::settings::Settings;
 use crate::stamp::Stamps;
 use crate::stats::{Ends, Tally};
-use crate::sync::Arc;
+use crate::sync::{Arc, Sender};
 use crate::threads::Threads;
 use crate::wait::{Waiter, Wakes};
 

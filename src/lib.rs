@@ -173,4 +173,6 @@ mod hooks; // the user's callbacks
 mod stats; // the figures
 mod error; // errors, and what a panic says
 mod wait; // parking until woken, timed out or interrupted
-mod sync; // locks and atomics
+mod sync; // locks, atomics, threads, time: what the model checker replaces
+#[cfg(all(test, workcrew_loom))]
+mod model; // the promises, under the model checker

@@ -15,7 +15,7 @@ use crate::queue::Shelf;
 use crate::rejection::RejectionPolicy;
 use crate::settings::Settings;
 use crate::stats::{Ends, PoolStats};
-use crate::sync::{Apart, Arc, Mutex};
+use crate::sync::{Apart, Arc, Mutex, thread_local};
 use crate::worker::ThreadMaker;
 
 /// A pool, shared by its owner, its handles, its workers and the handles of its jobs.

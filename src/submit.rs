@@ -1,8 +1,6 @@
 //! Owns the way of a job into the pool: decided at the desk, then handed to an idle worker, queued,
 //! or given back; and what a policy can do with one that was not taken.
 
-use crossbeam_channel::Sender;
-
 use crate::admission::{Attempt, Decision};
 use crate::desk::{Desk, Wake};
 use crate::error::AwaitError;
@@ -12,7 +10,7 @@ use crate::job::{Home, Job, drop_caught};
 use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::rejection::{RejectReason, Rejected, Saturation};
-use crate::sync::{Arc, MutexGuard, lock_patiently};
+use crate::sync::{Arc, MutexGuard, Sender, lock_patiently};
 use crate::wait::{Deadline, Heed, Waiter};
 
 impl Pool {

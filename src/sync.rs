@@ -1,9 +1,22 @@
-//! Where the crate takes its locks, atomics and parking from: one place to exchange them.
+//! Where the crate takes its locks, atomics, threads, mailboxes and clock from: one place to exchange
+//! them, as the model checker does.
 
-pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 pub(crate) use std::sync::Arc;
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-pub(crate) use std::thread::{self, Thread};
+pub(crate) use std::sync::atomic::Ordering;
+
+#[cfg(workcrew_loom)]
+pub(crate) use self::checked::*;
+#[cfg(not(workcrew_loom))]
+pub(crate) use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+#[cfg(not(workcrew_loom))]
+pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
+#[cfg(not(workcrew_loom))]
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64};
+#[cfg(not(workcrew_loom))]
+pub(crate) use std::{thread, thread_local, time::Instant};
+
+#[cfg(workcrew_loom)]
+mod checked; // the same for the model checker
 
 /// Lets some time pass, on the order of ten nanoseconds for each of `times`.
 pub(crate) fn pause(times: u32) {

@@ -1,0 +1,100 @@
+//! Models of whom an interrupt reaches, and when it does no more.
+
+use std::time::Duration;
+
+use super::{Count, end, explore, pool, spawn};
+use crate::interrupt::{self, Interrupt, Interrupted};
+use crate::{CancelOutcome, JoinError};
+
+#[test]
+fn an_interrupt_reaches_the_job_that_waits_and_no_other() {
+    explore("cancel against wait and end of job", || {
+        let pool = pool(1);
+        let first =
+            pool.submit(|| while interrupt::park_timeout(Duration::MAX) != Err(Interrupted) {});
+        let first = first.expect("there is room");
+        let second = pool.submit(interrupt::is_interrupted).expect("there is room");
+        let outcome = first.cancel();
+        let result = first.join();
+        match outcome {
+            CancelOutcome::Removed => assert!(matches!(result, Err(JoinError::Cancelled))),
+            CancelOutcome::Interrupted => assert!(result.is_ok()),
+            CancelOutcome::AlreadyFinished => unreachable!("only this ends it"),
+        }
+        assert_eq!(second.join().ok(), Some(false));
+        end(pool);
+    });
+}
+
+#[test]
+fn shutdown_now_reaches_a_job_that_is_about_to_wait() {
+    explore("shutdown_now against wait", || {
+        let pool = pool(1);
+        let job = pool.execute(|| while interrupt::park_timeout(Duration::MAX).is_ok() {});
+        job.expect("there is room");
+        let pending = pool.shutdown_now();
+        let stats = end(pool);
+        assert_eq!(stats.completed + pending.len() as u64, 1);
+    });
+}
+
+#[test]
+fn an_interrupt_does_not_reach_the_next_job_without_a_handle() {
+    explore("interrupt against end of job", || {
+        let pool = pool(1);
+        let seen = Count::default();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let job = move || sender.send(interrupt::current()).expect("the model receives");
+        pool.execute(job).expect("there is room");
+        let looks = seen.clone();
+        let next = move || {
+            if interrupt::is_interrupted() {
+                looks.add();
+            }
+        };
+        pool.execute(next).expect("there is room");
+        if let Ok(Some(interrupt)) = receiver.try_recv() {
+            interrupt.interrupt();
+        }
+        end(pool);
+        assert_eq!(seen.get(), 0);
+    });
+}
+
+#[test]
+fn a_callback_that_was_taken_back_does_not_run_any_more() {
+    explore("interrupt against revoke", || {
+        let interrupt = Interrupt::new();
+        let (runs, calls, over) = (Count::default(), Count::default(), Count::default());
+        let (call, late) = (calls.clone(), over.clone());
+        let lock = crate::sync::Arc::new(crate::sync::Mutex::new(()));
+        let inside = crate::sync::Arc::clone(&lock);
+        let guard = interrupt.on_interrupt(move || {
+            call.add();
+            // A step at which others may come in between.
+            drop(inside.lock());
+            assert_eq!(late.get(), 0, "it runs while its guard is gone");
+            runs.add();
+        });
+        let other = interrupt.clone();
+        let interrupter = spawn(move || other.interrupt());
+        drop(guard);
+        over.add();
+        drop(lock.lock());
+        interrupter.join().expect("it does not panic");
+        assert!(interrupt.is_interrupted());
+        assert!(calls.get() <= 1);
+    });
+}
+
+#[test]
+fn a_child_is_set_with_its_parent() {
+    explore("interrupt against link", || {
+        let parent = Interrupt::new();
+        let other = parent.clone();
+        let interrupter = spawn(move || other.interrupt());
+        let child = parent.child();
+        interrupter.join().expect("it does not panic");
+        assert!(child.is_interrupted());
+    });
+}
