@@ -1,12 +1,13 @@
 //! Owns what the models have in common. A model is a small program of the real pool, of which loom
 //! runs every order of steps with at most so many preemptions; see `tests/PROOF.md`.
 //!
-//! What a model counts by is of the standard library, and so no step of it.
+//! A `Count` is of the standard library: adding to it is no step of the model, so it is for what is
+//! looked at in the end. A `Mark` is a step, for what must not be seen too early or too late.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::sync::Arc;
+use crate::sync::{Arc, AtomicU64};
 use crate::{Builder, Phase, PoolStats, Queue, ThreadPoolExecutor};
 
 mod ends; // shutdown and shutdown_now
@@ -20,12 +21,13 @@ const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// In words. The generator's own is too small for a worker.
 const STACK: usize = 0x4000;
 
-/// Runs the model in every order of its steps, and reports how many there were.
+/// Runs the model in every order of its steps with at most `bound` preemptions, or as many as
+/// `WORKCREW_LOOM_PREEMPTIONS` says, and reports how many there were.
 #[expect(clippy::print_stdout, reason = "the figures for tests/PROOF.md")]
-fn explore(name: &str, model: impl Fn() + Send + Sync + 'static) {
+fn explore(name: &str, bound: usize, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     let bound = std::env::var("WORKCREW_LOOM_PREEMPTIONS")
-        .map_or(2, |bound| bound.parse().expect("WORKCREW_LOOM_PREEMPTIONS is a number"));
+        .map_or(bound, |bound| bound.parse().expect("WORKCREW_LOOM_PREEMPTIONS is a number"));
     builder.preemption_bound = Some(bound);
     builder.max_branches = 20_000;
     let began = Instant::now();
@@ -60,8 +62,23 @@ impl Count {
     }
 }
 
+#[derive(Clone, Default)]
+struct Mark(Arc<AtomicU64>);
+
+impl Mark {
+    fn add(&self) {
+        // ORDERING: what came before the mark is seen by who sees it.
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn get(&self) -> u64 {
+        // ORDERING: pairs with `add`.
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 /// Counts its end.
-struct Dropped(Count);
+struct Dropped(Mark);
 
 impl Drop for Dropped {
     fn drop(&mut self) {

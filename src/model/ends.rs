@@ -5,7 +5,7 @@ use crate::Phase;
 
 #[test]
 fn after_shutdown_nothing_is_accepted_and_the_rest_runs() {
-    explore("submit against shutdown", || {
+    explore("submit against shutdown", 3, || {
         let pool = pool(1);
         let runs = Count::default();
         let submit = |handle: &crate::Handle| {
@@ -32,13 +32,15 @@ fn after_shutdown_nothing_is_accepted_and_the_rest_runs() {
 
 #[test]
 fn after_shutdown_now_each_job_is_in_one_place() {
-    explore("submit against shutdown_now", || {
+    explore("submit against shutdown_now", 3, || {
         let pool = pool(1);
         let runs = Count::default();
         let handle = pool.handle();
         let ender = spawn(move || {
             let returned = handle.shutdown_now();
-            assert!(handle.phase() >= Phase::Stop);
+            let stats = handle.stats();
+            assert!(stats.phase >= Phase::Stop);
+            assert_eq!(stats.queued, 0, "what is left would be started after the stop");
             returned.into_iter().for_each(crate::Job::run);
         });
         for _ in 0..3 {
