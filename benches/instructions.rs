@@ -52,7 +52,7 @@ fn held() -> (ThreadPoolExecutor, Sender<()>) {
 }
 
 // `execute` and the run of the job.
-#[library_benchmark(config = at_most(420))]
+#[library_benchmark(config = at_most(453))]
 #[bench::none(0)]
 #[bench::all(JOBS)]
 fn execute(jobs: u64) {
@@ -66,7 +66,7 @@ fn execute(jobs: u64) {
 }
 
 // `submit`, the run of the job, and `join` of the handle afterwards, when it need not wait.
-#[library_benchmark(config = at_most(1889))]
+#[library_benchmark(config = at_most(2037))]
 #[bench::none(0)]
 #[bench::all(JOBS)]
 fn submit(jobs: u64) {

@@ -71,7 +71,8 @@ pub trait ExecutorExt: Executor {
     }
 
     /// Runs all jobs and returns their results in order. See
-    /// [`Handle::invoke_all`](crate::Handle::invoke_all).
+    /// [`Handle::invoke_all`](crate::Handle::invoke_all), from which it differs in that the executor
+    /// is asked as for any job, also on a pool's own workers.
     ///
     /// # Errors
     ///

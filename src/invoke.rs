@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::error::{AwaitError, JoinError};
 use crate::job::{Job, Site};
-use crate::members::{JobId, Members};
+use crate::members::{JobId, Manners, Members};
 use crate::rejection::Rejected;
 use crate::wait::Deadline;
 
@@ -46,7 +46,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let mut members = Members::new();
+    let mut members = Members::new(Manners::EndTheJobs);
     let mut results = Vec::new();
     for job in jobs {
         results.push(None);
@@ -88,7 +88,7 @@ where
     T: Send + 'static,
     E: Send + 'static,
 {
-    let mut members = Members::new();
+    let mut members = Members::new(Manners::EndTheJobs);
     let mut failure = InvokeAnyError::Empty;
     let mut jobs = jobs.into_iter();
     loop {

@@ -174,6 +174,16 @@ impl<T> JobHandle<T> {
         Arc::clone(&self.task).help()
     }
 
+    /// Makes the interrupt of this thread's job reach this one, which is run here, as long as the
+    /// guard lives.
+    pub(crate) fn pass_interrupt_on(&self) -> Option<interrupt::Guard>
+    where
+        T: 'static,
+    {
+        let (current, task) = (interrupt::current()?, self.task());
+        Some(current.on_interrupt(move || task.interrupt().interrupt()))
+    }
+
     /// The side of the job that outlives this handle.
     pub(crate) fn task(&self) -> Arc<dyn Settles<T>> {
         Arc::clone(&self.task)
@@ -181,9 +191,15 @@ impl<T> JobHandle<T> {
 
     /// Waits for the job to end, but not while whoever it was handed back to keeps it: then it is
     /// cancelled. An error if the job that calls this is interrupted.
-    pub(crate) fn join_or_revoke(&self) -> Result<Result<T, JoinError>, AwaitError> {
+    pub(crate) fn join_or_revoke(&self) -> Result<Result<T, JoinError>, AwaitError>
+    where
+        T: 'static,
+    {
         loop {
-            self.help();
+            if !interrupt::is_interrupted() {
+                let _passing = self.pass_interrupt_on();
+                self.help();
+            }
             let ended = park_until(Deadline::NEVER, Heed::Interrupts, || {
                 let mut cell = self.task.cell().lock();
                 let result = cell.take();

@@ -10,7 +10,7 @@ use crate::error::{AwaitError, Never};
 use crate::executor::Executor;
 use crate::interrupt::Interrupted;
 use crate::job::Job;
-use crate::members::{JobId, Joined, Members};
+use crate::members::{JobId, Joined, Manners, Members};
 use crate::pool::Pool;
 use crate::rejection::Rejected;
 use crate::sync::Arc;
@@ -78,14 +78,21 @@ pub struct JoinSet<T> {
 
 impl<T: Send + 'static> JoinSet<T> {
     /// Makes an empty set whose jobs `executor` runs. For a pool there is
-    /// [`join_set`](crate::Handle::join_set).
+    /// [`join_set`](crate::Handle::join_set): a set made here asks the pool's policy also on the
+    /// pool's own workers, which under [`Block`](crate::policy::Block) can wait for themselves.
     pub fn on(executor: impl Executor + 'static) -> Self {
-        Self { execute: Box::new(move |job| executor.execute_job(job)), members: Members::new() }
+        Self {
+            execute: Box::new(move |job| executor.execute_job(job)),
+            members: Members::new(Manners::EndTheWait),
+        }
     }
 
     pub(crate) fn of_pool(pool: &Arc<Pool>) -> Self {
         let pool = Arc::clone(pool);
-        Self { execute: Box::new(move |job| pool.execute_member(job)), members: Members::new() }
+        Self {
+            execute: Box::new(move |job| pool.execute_member(job)),
+            members: Members::new(Manners::EndTheWait),
+        }
     }
 
     /// Submits a job, and returns the name under which its result will arrive.
@@ -106,7 +113,7 @@ impl<T: Send + 'static> JoinSet<T> {
     }
 }
 
-impl<T> JoinSet<T> {
+impl<T: 'static> JoinSet<T> {
     /// Waits for the next job to end, and returns its name and result; none if the set is empty.
     ///
     /// # Errors
@@ -178,7 +185,7 @@ impl<T> JoinSet<T> {
 
 /// Takes results as [`join_next`](JoinSet::join_next) does, until the set is empty or the job that
 /// waits is interrupted, which [`len`](JoinSet::len) tells apart.
-impl<T> Iterator for JoinSet<T> {
+impl<T: 'static> Iterator for JoinSet<T> {
     type Item = Joined<T>;
 
     fn next(&mut self) -> Option<Joined<T>> {
@@ -186,7 +193,7 @@ impl<T> Iterator for JoinSet<T> {
     }
 }
 
-impl<T> fmt::Debug for JoinSet<T> {
+impl<T: 'static> fmt::Debug for JoinSet<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinSet").field("len", &self.len()).finish_non_exhaustive()
     }

@@ -37,7 +37,7 @@ pub enum OnDrop {
 }
 
 /// How often a wait without an end that has become long is mentioned in the log.
-const LONG: Duration = Duration::from_secs(10);
+pub(crate) const LONG: Duration = Duration::from_secs(10);
 
 /// How often a worker is asked for again after the operating system has refused one.
 const RESCUE: Duration = Duration::from_millis(50);
@@ -200,28 +200,28 @@ impl Pool {
     /// Ends the pool as its owner's drop does.
     pub(crate) fn end(self: &Arc<Self>, on_drop: OnDrop) {
         if thread::panicking() {
-            self.drop_all(self.shutdown_now());
+            self.drop_unrun(self.shutdown_now());
             return;
         }
-        if self.stopping.lock().given_up {
+        if self.stopping.lock().is_given_up() {
             return;
         }
         match on_drop {
             OnDrop::Close => self.shutdown(),
-            OnDrop::Stop => self.drop_all(self.shutdown_now()),
+            OnDrop::Stop => self.drop_unrun(self.shutdown_now()),
             OnDrop::Detach => {
                 self.shutdown();
                 if self.desk.lock().is_stranded() {
                     // No worker, and nobody to ask for one again: the handles shall know.
                     log::error!("pool {}: detached without a worker for its jobs", self.name);
-                    self.drop_all(self.shutdown_now());
+                    self.drop_unrun(self.shutdown_now());
                 }
                 return;
             }
             OnDrop::Plan(plan) => {
                 // Logged where it is made.
                 let mut report = self.shutdown_with(&plan);
-                self.drop_all(report.take_pending());
+                self.drop_unrun(report.take_pending());
                 return;
             }
         }
@@ -230,7 +230,7 @@ impl Pool {
 
     /// Its owner wants to wait whatever a plan came to.
     pub(crate) fn resume_waiting(&self) {
-        self.stopping.lock().given_up = false;
+        self.stopping.lock().insists = true;
     }
 
     /// Waits for the end without a limit. An interrupt of the waiting job turns it into
@@ -244,15 +244,14 @@ impl Pool {
                 Err(AwaitError::Interrupted) => {
                     heed = Heed::Nothing;
                     log::warn!("pool {}: interrupted while closing, stops", self.name);
-                    self.drop_all(self.shutdown_now());
+                    self.drop_unrun(self.shutdown_now());
                 }
                 Err(AwaitError::TimedOut) => {
-                    log::warn!(
-                        "pool {}: still waits for its jobs: {}; running: {}",
-                        self.name,
-                        self.stats(),
-                        Listed(&self.running_jobs())
-                    );
+                    // A plan that another thread carried out may have come to its end without.
+                    if self.stopping.lock().is_given_up() {
+                        return;
+                    }
+                    self.log_long_wait();
                 }
                 Err(AwaitError::FromWorker) => {
                     log::warn!(
@@ -263,6 +262,16 @@ impl Pool {
                 }
             }
         }
+    }
+
+    /// Says what a wait that takes long waits for.
+    pub(crate) fn log_long_wait(&self) {
+        log::warn!(
+            "pool {}: still waits for its jobs: {}; running: {}",
+            self.name,
+            self.stats(),
+            Listed(&self.running_jobs())
+        );
     }
 
     /// Runs a pending job on this thread if nobody else is there to run it.

@@ -131,15 +131,16 @@ impl Home for Runner {
 
     fn cancel_ended(&self) {}
 
-    fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool) {
-        let Some(stop) = self.with_role(|role| role.stop.clone()) else { return };
+    fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool) -> bool {
+        let Some(stop) = self.with_role(|role| role.stop.clone()) else { return false };
         if !claim() {
-            return;
+            return true;
         }
         // A frame of its own: the waiting job's interrupt comes back after.
         let frame = interrupt::enter_pool(&stop);
         self.run(Job::tracked(Arc::clone(task)));
         drop(frame);
+        true
     }
 
     fn report_panic(&self, payload: Payload) {

@@ -103,6 +103,7 @@ impl ManualExecutor {
     pub fn shutdown_now(&self) -> Vec<Job> {
         let pending = self.core.shutdown_now();
         self.core.stop.interrupt();
+        pending.iter().for_each(Job::tell_handed_back);
         pending
     }
 

@@ -149,7 +149,7 @@ where
             let (job, chunk) =
                 Chunk::new(self.gathered.take(), Arc::clone(&self.function), self.site);
             self.chunks.push_back(chunk);
-            self.submit(job);
+            self.submit(self.pool.wrap(job));
         }
     }
 

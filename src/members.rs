@@ -9,7 +9,7 @@ use std::fmt;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::error::{AwaitError, JoinError, Never};
-use crate::interrupt;
+use crate::interrupt::{self, Guard};
 use crate::job::{Job, Site};
 use crate::job_handle::JobHandle;
 use crate::rejection::Rejected;
@@ -39,6 +39,28 @@ pub(crate) struct Members<T> {
     last: u64,
     /// No job before this one is still to be run by who waits.
     helped: JobId,
+    manners: Manners,
+}
+
+/// What an interrupt of the job that waits does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manners {
+    /// It ends the wait alone.
+    EndTheWait,
+    /// It ends the jobs too: one that the waiting thread runs itself is interrupted.
+    EndTheJobs,
+}
+
+impl Manners {
+    fn pass_on<T>(self, handle: &JobHandle<T>) -> Option<Guard>
+    where
+        T: 'static,
+    {
+        match self {
+            Self::EndTheWait => None,
+            Self::EndTheJobs => handle.pass_interrupt_on(),
+        }
+    }
 }
 
 /// Which jobs have ended, and who is to be told.
@@ -98,8 +120,8 @@ impl Drop for Entry<'_> {
 }
 
 impl<T> Members<T> {
-    pub(crate) fn new() -> Self {
-        Self { handles: BTreeMap::new(), news: Arc::default(), last: 0, helped: JobId(0) }
+    pub(crate) fn new(manners: Manners) -> Self {
+        Self { handles: BTreeMap::new(), news: Arc::default(), last: 0, helped: JobId(0), manners }
     }
 
     /// Submits a job by `execute`, as from `site`.
@@ -119,7 +141,9 @@ impl<T> Members<T> {
         let entry = Entry { news: &self.news, id };
         let watch = Watch::new(Arc::clone(&self.news) as Arc<dyn Watcher>, id.0);
         let (job, handle) = Job::watched(f, site, watch);
+        let passing = self.manners.pass_on(&handle);
         execute(job)?;
+        drop(passing);
         std::mem::forget(entry);
         self.handles.insert(id, handle);
         Ok(id)
@@ -139,43 +163,6 @@ impl<T> Members<T> {
         let handle = self.handles.remove(&id).expect("who is awaited has a handle here");
         // One that has not settled was handed back: whoever has it may run it, for nobody.
         (id, handle.try_join().unwrap_or(Err(JoinError::Cancelled)))
-    }
-
-    /// Waits for the next job to end; none if there is no job left. A worker of the jobs' pool runs
-    /// pending ones meanwhile.
-    pub(crate) fn next_by(&mut self, deadline: Deadline) -> Result<Option<Joined<T>>, AwaitError> {
-        loop {
-            if let Some(next) = self.try_next() {
-                return Ok(Some(next));
-            }
-            if self.handles.is_empty() {
-                return Ok(None);
-            }
-            if deadline.is_past() || interrupt::is_interrupted() || !self.help() {
-                break;
-            }
-        }
-        let id = park_until(deadline, Heed::Interrupts, || {
-            let mut board = self.news.board.lock();
-            let id = board.ended.pop_front();
-            if id.is_none() {
-                board.waiter = Some(thread::current());
-            }
-            id
-        })?;
-        Ok(Some(self.take(id)))
-    }
-
-    /// Runs the oldest pending job here, if that is for this thread to do.
-    fn help(&mut self) -> bool {
-        for (&id, handle) in self.handles.range(self.helped..) {
-            match handle.help() {
-                Help::Ran => return true,
-                Help::NotHere => return false,
-                Help::NotNeeded => self.helped = id,
-            }
-        }
-        false
     }
 
     /// Returns a channel that disconnects when a result is here, or nothing is left to wait for.
@@ -212,6 +199,49 @@ impl<T> Members<T> {
         let ready = board.ready.take();
         drop(board);
         drop(ready);
+    }
+}
+
+impl<T: 'static> Members<T> {
+    /// Waits for the next job to end; none if there is no job left. A worker of the jobs' pool runs
+    /// pending ones meanwhile.
+    pub(crate) fn next_by(&mut self, deadline: Deadline) -> Result<Option<Joined<T>>, AwaitError> {
+        loop {
+            if let Some(next) = self.try_next() {
+                return Ok(Some(next));
+            }
+            if self.handles.is_empty() {
+                return Ok(None);
+            }
+            if deadline.is_past() || interrupt::is_interrupted() || !self.help() {
+                break;
+            }
+        }
+        let id = park_until(deadline, Heed::Interrupts, || {
+            let mut board = self.news.board.lock();
+            let id = board.ended.pop_front();
+            if id.is_none() {
+                board.waiter = Some(thread::current());
+            }
+            id
+        })?;
+        Ok(Some(self.take(id)))
+    }
+
+    /// Runs the oldest pending job here, if that is for this thread to do.
+    fn help(&mut self) -> bool {
+        let mut are_over = true;
+        for (&id, handle) in self.handles.range(self.helped..) {
+            let _passing = self.manners.pass_on(handle);
+            match handle.help() {
+                Help::Ran => return true,
+                Help::NotHere => return false,
+                Help::Held => are_over = false,
+                Help::NotNeeded if are_over => self.helped = id,
+                Help::NotNeeded => {}
+            }
+        }
+        false
     }
 }
 

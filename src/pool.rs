@@ -224,16 +224,16 @@ impl Home for Pool {
         self.tidy(tidy);
     }
 
-    fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool) {
-        let Some((ends, worker)) = self.this_worker() else { return };
+    fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool) -> bool {
+        let Some((ends, worker)) = self.this_worker() else { return false };
         let mut desk = self.desk.lock();
         // Where each job has a thread of its own, the one for this job is about to start.
         if desk.settings().tenure == Tenure::OneJob {
-            return;
+            return false;
         }
         // A worker that has left has had its counts taken over, and counts no more.
         if !(desk.employs(worker.index) && claim()) {
-            return;
+            return true;
         }
         desk.tally.started += 1;
         let sweep = desk.drop_out();
@@ -251,6 +251,7 @@ impl Home for Pool {
         drop(frame);
         ends.note(outcome);
         drop(settlement);
+        true
     }
 
     fn report_panic(&self, payload: Payload) {

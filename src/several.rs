@@ -20,7 +20,7 @@ impl Handle {
     /// discarded, or that was handed back by `shutdown_now`, a [`Cancelled`](JoinError::Cancelled).
     /// `shutdown` lets all run that were submitted before it. A worker of this pool that calls this
     /// runs pending jobs meanwhile, and runs a job at once for which there is no room, so that it
-    /// cannot wait for itself.
+    /// cannot wait for itself; its interrupt reaches a job that it runs.
     ///
     /// # Errors
     ///
@@ -90,8 +90,10 @@ impl Handle {
     ///
     /// As in the JDK, jobs are submitted one by one while none has succeeded, so later ones may
     /// never be; and an `Err`, a panic or a cancellation is a failure, after which the others go
-    /// on. Running losers are interrupted and not waited for. Workers of this pool may call this,
-    /// as [`invoke_all`](Self::invoke_all).
+    /// on. So is being discarded, or handed back by `shutdown_now`; `shutdown` lets those run that
+    /// were submitted before it. Running losers are interrupted and not waited for. Workers of this
+    /// pool may call this, as [`invoke_all`](Self::invoke_all); their interrupt reaches a job that
+    /// they run themselves.
     ///
     /// # Errors
     ///
@@ -195,6 +197,16 @@ impl Handle {
     /// })?;
     /// assert_eq!(numbers, [2, 1, 4, 3]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// What ends before the scope does cannot be borrowed:
+    ///
+    /// ```compile_fail,E0373
+    /// # let pool = workcrew::ThreadPoolExecutor::fixed(1).expect("a pool");
+    /// pool.scope(|s| {
+    ///     let local = String::new();
+    ///     s.execute(|| println!("{local}")).is_ok()
+    /// });
     /// ```
     pub fn scope<'env, F, R>(&self, f: F) -> Result<R, ScopeError>
     where

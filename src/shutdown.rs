@@ -9,9 +9,10 @@ use std::time::Duration;
 use crate::error::AwaitError;
 use crate::interrupt::{self, Guard, Interrupt};
 use crate::job::{Job, catch};
+use crate::lifecycle::LONG;
 use crate::phase::Phase;
 use crate::pool::Pool;
-use crate::running::RunningJob;
+use crate::running::{Listed, RunningJob};
 use crate::shutdown_plan::{ShutdownPhase, ShutdownPlan};
 use crate::shutdown_report::{ShutdownOutcome, ShutdownReport, Verdict};
 use crate::stats::PoolStats;
@@ -68,13 +69,17 @@ impl Pool {
         // No callback comes after this: the interrupts of the plan are let go before the report.
         drop(hurrying);
         if grace == Wait::Over {
-            let verdict = self.verdict(&begin, ShutdownOutcome::Clean, grace_time, Duration::ZERO);
+            let outcome = self.outcome_of_grace(&begin);
+            let mut verdict = self.verdict(&begin, outcome, grace_time, Duration::ZERO);
+            let handed_back = self.stats().handed_back - begin.stats.handed_back;
+            verdict.handed_back = usize::try_from(handed_back).unwrap_or(usize::MAX);
             return self.conclude(run, plan, verdict, Vec::new());
         }
         log::warn!(
-            "pool {}: the grace is over after {grace_time:.1?}: {}",
+            "pool {}: the grace is over after {grace_time:.1?}: {}; running: {}",
             self.name,
-            self.stats()
+            self.stats(),
+            Listed(&self.running_jobs())
         );
         self.tell(plan, ShutdownPhase::GraceOver);
         let interrupt_begin = Instant::now();
@@ -129,8 +134,12 @@ impl Pool {
     ) -> ShutdownReport {
         let report = ShutdownReport::new(&self.name, verdict.clone(), pending);
         let phase = match verdict.outcome {
-            ShutdownOutcome::Clean | ShutdownOutcome::Interrupted => {
+            ShutdownOutcome::Clean => {
                 log::info!("{report}");
+                ShutdownPhase::Ended
+            }
+            ShutdownOutcome::Interrupted => {
+                log::warn!("{report}");
                 ShutdownPhase::Ended
             }
             ShutdownOutcome::NotTerminated => {
@@ -146,12 +155,19 @@ impl Pool {
 
     /// Waits for the pool's end, or until `hurry` is set.
     fn await_over(self: &Arc<Self>, deadline: Deadline, hurry: Option<&Interrupt>) -> Wait {
-        let waited = match hurry {
-            Some(hurry) => {
-                let _entered = hurry.enter();
-                self.wait_end(deadline, Heed::Interrupts)
+        let waited = loop {
+            let slice = deadline.sooner(Deadline::after(LONG));
+            let waited = match hurry {
+                Some(hurry) => {
+                    let _entered = hurry.enter();
+                    self.wait_end(slice, Heed::Interrupts)
+                }
+                None => self.wait_end(slice, Heed::Nothing),
+            };
+            match waited {
+                Err(AwaitError::TimedOut) if !deadline.is_past() => self.log_long_wait(),
+                over => break over,
             }
-            None => self.wait_end(deadline, Heed::Nothing),
         };
         match waited {
             Ok(()) => Wait::Over,
@@ -161,6 +177,17 @@ impl Pool {
                 if looked.is_ok() { Wait::Over } else { Wait::Missed }
             }
             Err(AwaitError::FromWorker) => Wait::Own,
+        }
+    }
+
+    /// How a pool ended that was over within the grace: another's `shutdown_now` may have been why.
+    fn outcome_of_grace(&self, begin: &Begin) -> ShutdownOutcome {
+        let has_begun_open = begin.stats.phase < Phase::Stop;
+        let was_stopped = has_begun_open && self.stop.is_interrupted();
+        if was_stopped || self.stopping.lock().has_interrupted {
+            ShutdownOutcome::Interrupted
+        } else {
+            ShutdownOutcome::Clean
         }
     }
 
@@ -207,6 +234,8 @@ impl Pool {
     }
 
     fn tell(&self, plan: &ShutdownPlan, phase: ShutdownPhase) {
+        // An observer that stops the pool too must not wait for the run that it observes.
+        let _role = self.enter(None);
         if let Err(payload) = catch(|| plan.note(phase)) {
             self.hooks.panicked(&self.name, "on_phase hook", payload);
         }

@@ -11,10 +11,12 @@ use crate::sync::Arc;
 /// How a pool ended, from the best to the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ShutdownOutcome {
-    /// Every accepted job ended within the grace, or had before.
+    /// Every accepted job ended within the grace, or had before. None was handed back meanwhile, or
+    /// interrupted by a `shutdown_now` from elsewhere.
     Clean,
-    /// The grace was over first. The pending jobs were handed back, the running ones interrupted,
-    /// and then all ended.
+    /// The grace was over first, or somebody called `shutdown_now` meanwhile. The pending jobs were
+    /// handed back, the running ones interrupted, and then all ended. Also told to who comes after
+    /// a run that had to interrupt.
     Interrupted,
     /// The wait after the interrupt was over, and the pool has not ended.
     NotTerminated,
@@ -66,6 +68,12 @@ pub(crate) struct Verdict {
 impl Verdict {
     pub(crate) fn is_given_up(&self) -> bool {
         self.outcome == ShutdownOutcome::NotTerminated
+    }
+}
+
+impl Verdict {
+    pub(crate) fn has_interrupted(&self) -> bool {
+        self.outcome > ShutdownOutcome::Clean
     }
 }
 
@@ -129,8 +137,8 @@ impl ShutdownReport {
         self.verdict.unbegun
     }
 
-    /// Returns what `main` can return: 0 if all ended well, 1 if jobs were interrupted or handed
-    /// back, 2 if the pool has not ended.
+    /// Returns what `main` can return: 0 if all ended well, 1 if jobs panicked meanwhile, were
+    /// interrupted or handed back, 2 if the pool has not ended.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code())
     }
@@ -138,7 +146,7 @@ impl ShutdownReport {
     /// Returns the number of [`exit_code`](Self::exit_code), for
     /// [`std::process::exit`]. Jobs that were [taken](Self::take_pending) since count too.
     pub fn code(&self) -> u8 {
-        self.verdict.outcome.code()
+        self.verdict.outcome.code().max(u8::from(self.verdict.panicked > 0))
     }
 }
 

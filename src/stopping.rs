@@ -10,7 +10,11 @@ use crate::wait::{Deadline, Heed, Waiter, Wakes};
 pub(crate) struct Stopping {
     pub(crate) run: Option<Arc<Run>>,
     /// A plan was carried out and the pool has not ended: its owner's drop does not wait again.
-    pub(crate) given_up: bool,
+    given_up: bool,
+    /// But it waits if it says so.
+    pub(crate) insists: bool,
+    /// Jobs were interrupted or handed back by a run of a plan.
+    pub(crate) has_interrupted: bool,
 }
 
 /// A run of a plan: led by one thread, joined by others.
@@ -36,11 +40,17 @@ impl Stopping {
         run
     }
 
+    /// Whether the owner's drop is not to wait.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up && !self.insists
+    }
+
     /// Ends a run, once.
     pub(crate) fn end(&mut self, run: &Arc<Run>, verdict: Option<Verdict>) -> Wakes {
         let mut wakes = Wakes::default();
         if self.run.take_if(|current| Arc::ptr_eq(current, run)).is_some() {
             self.given_up = verdict.as_ref().is_some_and(Verdict::is_given_up);
+            self.has_interrupted |= verdict.as_ref().is_some_and(Verdict::has_interrupted);
             let state = std::mem::replace(&mut *run.state.lock(), State::Over(verdict));
             if let State::UnderWay(waiters) = state {
                 wakes.add(waiters);

@@ -1,6 +1,8 @@
 //! Owns the way of a job into the pool: decided at the desk, then handed to an idle worker, queued,
 //! or given back; and what a policy can do with one that was not taken.
 
+use std::fmt;
+
 use crate::admission::{Attempt, Decision};
 use crate::desk::{Desk, Wake};
 use crate::error::AwaitError;
@@ -31,7 +33,7 @@ impl Pool {
     }
 
     /// What the user has every job go through.
-    fn wrap(&self, job: Job) -> Job {
+    pub(crate) fn wrap(&self, job: Job) -> Job {
         match &self.hooks.wrap_job {
             None => job,
             Some(wrap) => wrap(job),
@@ -75,7 +77,7 @@ impl Pool {
         if !self.is_inside() {
             return self.execute(job);
         }
-        let taken = match self.admit(job) {
+        let taken = match self.admit(self.wrap(job)) {
             Err(rejected) if rejected.reason() == RejectReason::Saturated => {
                 self.run_on_caller(rejected.into_job())
             }
@@ -329,12 +331,37 @@ impl Pool {
         }
     }
 
+    /// Drops accepted jobs that nobody takes over, and says which.
+    pub(crate) fn drop_unrun(&self, jobs: Vec<Job>) {
+        if !jobs.is_empty() {
+            log::warn!("pool {}: drops {} jobs unrun: {}", self.name, jobs.len(), Named(&jobs));
+        }
+        self.drop_all(jobs);
+    }
+
     pub(crate) fn count_rejected(&self) {
         self.desk.lock().tally.reject();
     }
 
     pub(crate) fn count_discarded(&self) {
         self.desk.lock().tally.discard_new();
+    }
+}
+
+/// Jobs by their names or places, but no endless line of them.
+struct Named<'a>(&'a [Job]);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MOST: usize = 20;
+        for (place, job) in self.0.iter().take(MOST).enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            match job.name() {
+                Some(name) => write!(f, "{comma}{name:?}")?,
+                None => write!(f, "{comma}one submitted at {}", job.submitted_at())?,
+            }
+        }
+        if self.0.len() > MOST { f.write_str(", …") } else { Ok(()) }
     }
 }
 

@@ -53,9 +53,11 @@ pub enum CancelOutcome {
 pub(crate) enum Help {
     /// It was run here.
     Ran,
-    /// It is pending, but not this thread's to run.
+    /// It is pending in a pool of which this thread is no worker.
     NotHere,
-    /// It is not pending.
+    /// It is pending, and whoever took it back has it.
+    Held,
+    /// It is not pending, or was taken at this moment.
     NotNeeded,
 }
 
@@ -65,6 +67,8 @@ pub(crate) trait Settles<T>: Send + Sync {
     /// Returns whether the cell has settled, without its lock: for who looks again and again.
     fn is_settled(&self) -> bool;
     fn cancel(self: Arc<Self>) -> CancelOutcome;
+    /// Returns whether the job is pending and no pool has it.
+    fn is_held(&self) -> bool;
     /// Cancels the job if it is pending and no pool has it.
     fn revoke(self: Arc<Self>);
     /// Runs the job here, if it is pending and this thread is a worker of its pool.
@@ -353,6 +357,11 @@ where
         Interrupt::of(self)
     }
 
+    fn is_held(&self) -> bool {
+        let cell = self.cell.lock();
+        matches!(cell.stage, Stage::Pending) && cell.home.is_none()
+    }
+
     fn revoke(self: Arc<Self>) {
         if let Some((told, body)) = self.cancel_pending(|cell| cell.home.is_none()) {
             Self::finish_cancel(told, body);
@@ -369,7 +378,7 @@ where
                 }
             }
         };
-        let Some(home) = home else { return Help::NotHere };
+        let Some(home) = home else { return Help::Held };
         let mut has_run = false;
         let mut claim = || {
             let mut cell = self.cell.lock();
@@ -381,7 +390,11 @@ where
             has_run = is_pending;
             is_pending
         };
-        home.help(&(Arc::clone(&self) as Arc<dyn Pending>), &mut claim);
-        if has_run { Help::Ran } else { Help::NotHere }
+        let is_here = home.help(&(Arc::clone(&self) as Arc<dyn Pending>), &mut claim);
+        match (has_run, is_here) {
+            (true, _) => Help::Ran,
+            (false, true) => Help::NotNeeded,
+            (false, false) => Help::NotHere,
+        }
     }
 }

@@ -42,8 +42,8 @@ pub(crate) trait Home: Send + Sync {
     /// The handle of a job that was cancelled has been told, and its captures are dropped.
     fn cancel_ended(&self);
     /// If this thread is one of the pool's workers: calls `claim` under the pool's lock and, if it
-    /// says that it got the job, runs the job here.
-    fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool);
+    /// says that it got the job, runs the job here. False if it is none.
+    fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool) -> bool;
     /// Tells whom it concerns of a panic that no handle will receive.
     fn report_panic(&self, payload: Payload);
 }

@@ -584,10 +584,11 @@ impl Home for Place {
         *self.settled.lock() += 1;
     }
 
-    fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool) {
+    fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool) -> bool {
         if self.claim(claim) {
             drop(Job::tracked(Arc::clone(task)).run_caught());
         }
+        true
     }
 
     fn report_panic(&self, payload: Payload) {

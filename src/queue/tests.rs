@@ -231,7 +231,7 @@ impl Home for Former {
         unreachable!("nothing was cancelled here")
     }
 
-    fn help(&self, _task: &Arc<dyn Pending>, _claim: &mut dyn FnMut() -> bool) {
+    fn help(&self, _task: &Arc<dyn Pending>, _claim: &mut dyn FnMut() -> bool) -> bool {
         unreachable!("the job is not the pool's any more")
     }
 

@@ -43,15 +43,16 @@ impl<T> ScopedHandle<'_, T> {
     }
 
     /// Waits for the job to end and returns what it returned. See
-    /// [`JobHandle::join`](crate::JobHandle::join).
+    /// [`JobHandle::join`](crate::JobHandle::join). A job that was handed back is dropped, and not
+    /// waited for.
     ///
     /// # Errors
     ///
     /// As for [`JobHandle::join`](crate::JobHandle::join). After
     /// [`Interrupted`](JoinError::Interrupted) the scope still waits for the job.
     pub fn join(self) -> Result<T, JoinError> {
-        // No clock can express this limit.
-        self.join_timeout(Duration::MAX).unwrap_or(Err(JoinError::Interrupted))
+        let joined = self.take_by(|handle| handle.join_or_revoke().map_err(|_| handle));
+        joined.unwrap_or(Err(JoinError::Interrupted))
     }
 
     /// Waits for the job to end, for at most `timeout`. See

@@ -35,9 +35,10 @@ pub(super) struct Roll {
 struct Entries {
     members: BTreeMap<u64, Member>,
     last: u64,
-    /// Members whose submission has come to its end, or that were handed back, and at which the
-    /// scope's end has not looked since.
+    /// Members whose submission has come to its end, for a worker that waits to run.
     unseen: BTreeSet<u64>,
+    /// Members that were handed back, or that a policy keeps: nobody may be about to run them.
+    held: BTreeSet<u64>,
     /// Members that were given back to their submitters, who may still run them.
     returned: BTreeSet<u64>,
     /// The scope waits for its end.
@@ -83,7 +84,7 @@ impl<'a> Submitting<'a> {
 impl Drop for Submitting<'_> {
     fn drop(&mut self) {
         match self.end {
-            End::Elsewhere => self.roll.look_at(self.key),
+            End::Elsewhere => self.roll.submitted(self.key),
             End::Back => self.roll.leave(self.key),
         }
     }
@@ -108,7 +109,7 @@ impl Roll {
     fn change<R>(&self, change: impl FnOnce(&mut Entries) -> R) -> R {
         let mut entries = self.entries.lock();
         let result = change(&mut entries);
-        let has_news = entries.is_left_to_submitters() || !entries.unseen.is_empty();
+        let has_news = entries.is_left_to_submitters() || entries.has_unseen();
         let waiter = if has_news { entries.waiter.take() } else { None };
         drop(entries);
         if let Some(waiter) = waiter {
@@ -126,10 +127,25 @@ impl Roll {
         });
     }
 
-    fn look_at(&self, key: u64) {
+    /// The pool has taken the job, or a policy keeps it.
+    fn submitted(&self, key: u64) {
+        let is_held = self.change(|entries| {
+            let is_held = entries.members.get(&key)?.task.is_held();
+            if !is_held {
+                entries.unseen.insert(key);
+            }
+            Some(is_held)
+        });
+        if is_held == Some(true) {
+            self.hold(key);
+        }
+    }
+
+    /// Whoever has the job may keep it.
+    fn hold(&self, key: u64) {
         let due = self.change(|entries| {
             let task = Arc::clone(&entries.members.get(&key)?.task);
-            entries.unseen.insert(key);
+            entries.held.insert(key);
             entries.is_closing.then_some(task)
         });
         // Not left to the thread that waits: it may be running a job that waits for this one.
@@ -163,8 +179,9 @@ impl Roll {
         }
     }
 
+    /// The youngest first, so that no worker comes free for one that is about to be cancelled.
     pub(super) fn cancel(&self) {
-        for task in self.tasks() {
+        for task in self.tasks().into_iter().rev() {
             task.cancel();
         }
     }
@@ -178,26 +195,24 @@ impl Roll {
                 if entries.is_left_to_submitters() {
                     // They were forgotten: who could run them has ended.
                     let mut forgotten = std::mem::take(&mut entries.returned);
-                    entries.unseen.append(&mut forgotten);
+                    entries.held.append(&mut forgotten);
                 }
                 let is_over = entries.members.is_empty();
-                if entries.unseen.is_empty() && !is_over {
+                if !entries.has_unseen() && !is_over {
                     entries.waiter = Some(thread::current());
                     return None;
                 }
-                let unseen = std::mem::take(&mut entries.unseen);
-                let tasks = unseen.iter().filter_map(|key| entries.members.get(key));
-                let tasks = tasks.map(|member| Arc::clone(&member.task)).collect::<Vec<_>>();
-                Some((!is_over).then_some(tasks))
+                let news = entries.take_unseen();
+                Some((!is_over).then_some(news))
             });
             match unseen {
                 Ok(None) => return,
-                Ok(Some(tasks)) => {
-                    // Those that were taken back first: helping can take long.
-                    for task in &tasks {
-                        Arc::clone(task).revoke();
+                Ok(Some((held, unseen))) => {
+                    // Those that nobody may run first: helping can take long.
+                    for task in held {
+                        task.revoke();
                     }
-                    for task in tasks {
+                    for task in unseen {
                         task.help();
                     }
                 }
@@ -242,6 +257,20 @@ impl Entries {
         self.members.len() == self.returned.len()
     }
 
+    fn has_unseen(&self) -> bool {
+        !(self.unseen.is_empty() && self.held.is_empty())
+    }
+
+    /// Takes what is to be revoked, and what is to be helped with.
+    fn take_unseen(&mut self) -> (Vec<Task>, Vec<Task>) {
+        let (held, unseen) = (std::mem::take(&mut self.held), std::mem::take(&mut self.unseen));
+        let tasks = |keys: BTreeSet<u64>| {
+            let members = keys.iter().filter_map(|key| self.members.get(key));
+            members.map(|member| Arc::clone(&member.task)).collect()
+        };
+        (tasks(held), tasks(unseen))
+    }
+
     /// Notes what came of a job that nobody joins.
     fn note(&mut self, handle: &JobHandle<()>) {
         match handle.take() {
@@ -256,6 +285,7 @@ impl Watcher for Roll {
     fn ended(&self, key: u64) {
         let member = self.change(|entries| {
             entries.unseen.remove(&key);
+            entries.held.remove(&key);
             entries.returned.remove(&key);
             let member = entries.members.remove(&key);
             if let Some(handle) = member.as_ref().and_then(|member| member.handle.as_ref()) {
@@ -268,6 +298,6 @@ impl Watcher for Roll {
     }
 
     fn handed_back(&self, key: u64) {
-        self.look_at(key);
+        self.hold(key);
     }
 }

@@ -155,7 +155,7 @@ fn first_mirror(arguments: &[&str]) -> (Vec<String>, bool) {
 fn first_mirror_takes_the_first_and_interrupts_the_others() {
     // The slow ones would take minutes: that this ends shows that they were interrupted.
     let slow = ["--latency", "600000"];
-    let arguments = [&slow[..], &["--latency", "1", "--dead", "2"], &slow].concat();
+    let arguments = [&slow[..], &["--latency", "700", "--dead", "2"], &slow].concat();
     let (lines, has_succeeded) = first_mirror(&arguments);
     assert!(has_succeeded, "{lines:?}");
     assert_eq!(lines[0], "mirror 2 of 5 delivered 1048576 bytes");

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use workcrew::interrupt::{self, Interrupt};
 use workcrew::{
-    DirectExecutor, Executor, ExecutorExt, InvokeAllError, InvokeAnyError, JoinError, Queue,
-    ThreadPerJob, ThreadPoolExecutor, policy,
+    DirectExecutor, Executor, ExecutorExt, InvokeAllError, InvokeAnyError, JoinError,
+    ManualExecutor, Queue, ThreadPerJob, ThreadPoolExecutor, policy,
 };
 
 use crate::support::{
-    Counter, Gate, LONG, SHORT, block_worker, finish, helper, pass_time, repeat, single, soon,
-    stop_point,
+    Counter, Gate, Helper, LONG, SHORT, block_worker, finish, helper, pass_time, repeat, single,
+    soon, stop_point,
 };
 
 type Call<T> = Box<dyn FnOnce() -> T + Send>;
@@ -111,12 +111,14 @@ fn what_is_late_of_all_is_cancelled_and_the_rest_has_its_results() {
 
 #[test]
 fn an_executor_on_the_caller_looks_at_the_time_before_each_job() {
+    // The first two are begun within it, however busy the machine is.
+    let limit = Duration::from_secs(2);
     let ran = Counter::new();
     let count = ran.clone();
     let jobs = [
         boxed(|| 1),
-        boxed(|| {
-            pass_time(SHORT);
+        boxed(move || {
+            pass_time(limit);
             2
         }),
         boxed(move || {
@@ -125,7 +127,7 @@ fn an_executor_on_the_caller_looks_at_the_time_before_each_job() {
         }),
     ];
     let executor: &dyn Executor = &DirectExecutor::new();
-    let results = executor.invoke_all_timeout(jobs, SHORT).unwrap();
+    let results = executor.invoke_all_timeout(jobs, limit).unwrap();
     assert_eq!(results[0].as_ref().unwrap(), &1);
     assert_eq!(results[1].as_ref().unwrap(), &2, "it has ended, though late");
     assert!(results[2].as_ref().unwrap_err().is_cancelled());
@@ -136,7 +138,9 @@ fn an_executor_on_the_caller_looks_at_the_time_before_each_job() {
 fn every_executor_invokes() {
     let (pool, per_job) = (single(), ThreadPerJob::new());
     let direct = DirectExecutor::new();
-    let executors: [&dyn Executor; 3] = [&pool.handle(), &per_job.handle(), &direct];
+    let manual = ManualExecutor::new();
+    let driven = Driven::by(&manual);
+    let executors: [&dyn Executor; 4] = [&pool.handle(), &per_job.handle(), &direct, &manual];
     for executor in executors {
         assert_eq!(values(executor.invoke_all((0..3).map(|n| move || n)).unwrap()), [0, 1, 2]);
         let tries = [boxed(|| Err("no")), boxed(|| Ok(7))];
@@ -145,7 +149,48 @@ fn every_executor_invokes() {
         let failure = executor.invoke_any_timeout(tries, Duration::MAX).unwrap_err();
         assert!(matches!(failure, InvokeAnyError::Failed("no")));
     }
+    drop(driven);
     finish(&pool);
+}
+
+/// Runs what is submitted to a `ManualExecutor`, until it is dropped.
+struct Driven {
+    manual: ManualExecutor,
+    over: Gate,
+    thread: Option<Helper<()>>,
+}
+
+impl Driven {
+    fn by(manual: &ManualExecutor) -> Self {
+        let (over, manual) = (Gate::new(), manual.clone());
+        let (ended, jobs) = (over.clone(), manual.clone());
+        let thread = helper(move || {
+            while !ended.is_open() {
+                jobs.run_until_idle();
+                pass_time(Duration::from_millis(1));
+            }
+        });
+        Self { manual, over, thread: Some(thread) }
+    }
+}
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        self.over.open();
+        drop(self.thread.take());
+        assert_eq!(self.manual.pending(), 0);
+    }
+}
+
+#[test]
+fn all_returns_when_a_manual_executor_is_stopped_though_the_jobs_are_kept() {
+    let manual = ManualExecutor::new();
+    let executor = manual.clone();
+    let caller = helper(move || executor.invoke_all([|| 1, || 2]).unwrap());
+    crate::support::eventually("both are queued", || manual.pending() == 2);
+    let kept = manual.shutdown_now();
+    assert_eq!(kept.len(), 2);
+    assert!(caller.join().iter().all(|result| result.as_ref().unwrap_err().is_cancelled()));
 }
 
 #[test]
@@ -315,6 +360,89 @@ fn a_worker_may_invoke_all_on_its_own_pool() {
             let stats = finish(&pool);
             assert_eq!((stats.completed, stats.rejected), (17, 0));
         }
+    }
+}
+
+#[test]
+fn an_interrupt_of_a_worker_reaches_the_member_that_it_runs_itself() {
+    for queue in [Queue::Unbounded, Queue::Handoff] {
+        let pool = ThreadPoolExecutor::builder().threads(1).queue(queue).build().unwrap();
+        let (own, running) = (pool.handle(), Gate::new());
+        let started = running.clone();
+        let outer = pool
+            .submit(move || {
+                let member = move || {
+                    started.open();
+                    interrupt::sleep(LONG * 10).is_err()
+                };
+                own.invoke_all([member]).map(values)
+            })
+            .unwrap();
+        running.pass();
+        assert_eq!(outer.cancel(), workcrew::CancelOutcome::Interrupted);
+        // It ends, and with it the call: either way is right, as it had ended when the call looked.
+        match soon(outer) {
+            Ok(interrupted) => assert_eq!(interrupted, [true]),
+            Err(InvokeAllError::Interrupted) => {}
+            Err(other) => panic!("{other}"),
+        }
+        finish(&pool);
+    }
+}
+
+#[test]
+fn a_worker_helps_with_the_next_job_when_another_has_taken_one() {
+    // The first member waits for the second, which only the waiting worker is free to run.
+    for _ in 0..repeat(300) {
+        let pool = ThreadPoolExecutor::fixed(2).unwrap();
+        let (own, gate) = (pool.handle(), Gate::new());
+        let outer = pool.submit(move || {
+            let (first, second) = (gate.clone(), gate.clone());
+            let jobs = [boxed(move || first.pass()), boxed(move || second.open()), boxed(|| ())];
+            own.invoke_all(jobs).map(values)
+        });
+        // The first may fall to the caller itself: then it is the other worker that runs the second.
+        assert_eq!(soon(outer.unwrap()).unwrap().len(), 3);
+        finish(&pool);
+    }
+}
+
+#[test]
+fn jobs_of_a_pool_that_ends_get_theirs_back() {
+    for stops in [true, false] {
+        let pool = single();
+        let (own, running, gate) = (pool.handle(), Gate::new(), Gate::new());
+        let (started, held) = (running.clone(), gate.clone());
+        let outer = pool
+            .submit(move || {
+                started.open();
+                held.pass();
+                let is_refused = |result: Result<_, InvokeAllError>| {
+                    matches!(result, Err(InvokeAllError::Rejected(it)) if it.is_shutdown())
+                };
+                assert!(is_refused(own.invoke_all([|| ()])));
+                assert!(is_refused(own.invoke_all_timeout([|| ()], LONG)));
+                let any = own.invoke_any([|| Ok::<_, ()>(())]);
+                assert!(matches!(any, Err(InvokeAnyError::Rejected(it)) if it.is_shutdown()));
+                let any = own.invoke_any_timeout([|| Ok::<_, ()>(())], LONG);
+                assert!(matches!(any, Err(InvokeAnyError::Rejected(it)) if it.is_shutdown()));
+                assert!(own.join_set().submit(|| ()).unwrap_err().is_shutdown());
+                let refused = own.scope(|s| s.execute(|| ()).unwrap_err().is_shutdown());
+                assert_eq!(refused, Ok(true));
+                let mapped: Vec<_> = own.map(0..2, |n| n).map(|result| result.is_err()).collect();
+                let expected: &[bool] = &[true];
+                assert_eq!(mapped, expected);
+            })
+            .unwrap();
+        running.pass();
+        if stops {
+            drop(pool.shutdown_now());
+        } else {
+            pool.shutdown();
+        }
+        gate.open();
+        soon(outer);
+        finish(&pool);
     }
 }
 

@@ -19,7 +19,7 @@ use crate::support::{
 
 /// The next result, which is there or comes soon.
 #[track_caller]
-fn next<T>(set: &mut JoinSet<T>) -> (JobId, Result<T, JoinError>) {
+fn next<T: 'static>(set: &mut JoinSet<T>) -> (JobId, Result<T, JoinError>) {
     set.join_next_timeout(LONG).expect("a job ends").expect("a job is left")
 }
 

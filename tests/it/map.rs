@@ -15,7 +15,7 @@ use workcrew::{
 
 use crate::support::{
     Counter, Gate, LONG, SHORT, assert_conserved, block_worker, eventually, finish, helper,
-    pass_time, repeat, single, stop_point,
+    pass_time, repeat, single, soon, stop_point,
 };
 
 fn fixed(threads: usize) -> ThreadPoolExecutor {
@@ -440,6 +440,31 @@ fn the_consumers_interrupt_comes_once_and_cancels_the_rest() {
     seen.pass();
     let stats = finish(&pool);
     assert_eq!((stats.completed, stats.cancelled), (3, taken.get() as u64 - 3));
+}
+
+#[test]
+fn an_interrupted_worker_runs_nothing_of_what_is_pending() {
+    let pool = fixed(1);
+    let (own, ran) = (pool.handle(), Counter::new());
+    let (entered, leave, stop) = stop_point();
+    let count = ran.clone();
+    let consumer = pool
+        .submit(move || {
+            let mut map = own.map(0..100, move |_| count.add()).look_ahead(8);
+            assert!(map.next().is_some_and(|first| first.is_ok()));
+            stop();
+            let mut rest: Vec<_> = map.by_ref().map(|result| told(Some(result))).collect();
+            (rest.pop(), rest.len())
+        })
+        .unwrap();
+    entered.pass();
+    let before = ran.get();
+    consumer.cancel();
+    leave.open();
+    let (last, ended) = soon(consumer);
+    assert_eq!(last.as_deref(), Some("interrupted"));
+    assert_eq!((ended + 1, ran.get()), (before, before));
+    finish(&pool);
 }
 
 #[test]

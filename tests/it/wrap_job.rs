@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use workcrew::policy::CallerRuns;
 use workcrew::{
-    Builder, CancelOutcome, Job, JobState, JoinError, Queue, ThreadPoolExecutor, interrupt,
+    Builder, CancelOutcome, Handle, Job, JobState, JoinError, Queue, ThreadPoolExecutor, interrupt,
 };
 
 use crate::support::{
@@ -336,7 +336,7 @@ fn an_uncaught_panic_is_told_with_job_place_and_thread() {
 
 #[test]
 fn no_lock_is_held_while_the_hook_wraps() {
-    let slot: Arc<Mutex<Option<workcrew::Handle>>> = Arc::default();
+    let slot: Arc<Mutex<Option<Handle>>> = Arc::default();
     let seen = Arc::clone(&slot);
     let pool = ThreadPoolExecutor::builder()
         .threads(1)
@@ -359,4 +359,37 @@ fn no_lock_is_held_while_the_hook_wraps() {
     leave.open();
     finish(&pool);
     slot.lock().take();
+}
+
+#[test]
+fn jobs_of_sets_scopes_maps_and_calls_are_wrapped_once_wherever_they_come_from() {
+    for queue in [Queue::Unbounded, Queue::Handoff] {
+        let wrapped = Counter::new();
+        let count = wrapped.clone();
+        let pool = ThreadPoolExecutor::builder()
+            .threads(1)
+            .queue(queue)
+            .rejection_policy(CallerRuns)
+            .wrap_job(move |job| {
+                count.add();
+                job
+            })
+            .build()
+            .unwrap();
+        let submit_all = |pool: Handle| {
+            let mut set = pool.join_set();
+            set.submit(|| ()).unwrap();
+            assert!(set.next().unwrap().1.is_ok());
+            assert_eq!(pool.invoke_all([|| (), || ()]).unwrap().len(), 2);
+            assert!(pool.invoke_any([|| Ok::<_, ()>(())]).is_ok());
+            pool.scope(|s| s.execute(|| ()).unwrap()).unwrap();
+            assert_eq!(pool.map(0..3, |n| n).count(), 3);
+        };
+        submit_all(pool.handle());
+        assert_eq!(wrapped.get(), 8, "{queue:?}");
+        let own = pool.handle();
+        soon(pool.submit(move || submit_all(own)).unwrap());
+        assert_eq!(wrapped.get(), 8 + 1 + 8, "{queue:?}");
+        finish(&pool);
+    }
 }
