@@ -4,7 +4,8 @@ use std::any::Any;
 use std::fmt;
 use std::io;
 use std::num::NonZero;
-use std::thread::{JoinHandle, available_parallelism};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::error::BuildError;
@@ -16,7 +17,7 @@ use crate::owner::ThreadPoolExecutor;
 use crate::pool::Pool;
 use crate::rejection::{RejectionPolicy, policy};
 use crate::settings::{CoreTimeout, Growth, Queue, Settings, Tenure};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::thread::JoinHandle;
 use crate::uncaught::UncaughtPanic;
 use crate::worker::{ThreadMaker, WorkerThread};
 

@@ -270,4 +270,6 @@ mod kept; // what is done at the pool's very end
 mod stats; // the figures
 mod error; // errors, and what a panic says
 mod wait; // parking until woken, timed out or interrupted
-mod sync; // locks and atomics
+mod sync; // locks, atomics, threads, time: one place to exchange them
+#[cfg(all(test, workcrew_loom))]
+mod model; // the promises, under the model checker

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use crate::error::{Payload, panic_message};
 use crate::interrupt::{self, Interrupt};
 use crate::job::{Home, Job, Pending, discard_payload, drop_caught};
-use crate::sync::Arc;
+use crate::sync::{Arc, thread_local};
 
 /// Runs the jobs of one executor, and is their home. It holds none of them, so that they are dropped
 /// with their executor.

@@ -18,7 +18,7 @@ use crate::running::RunningJob;
 use crate::settings::{Settings, Tenure};
 use crate::stats::{Ends, PoolStats};
 use crate::stopping::Stopping;
-use crate::sync::{Apart, Arc, Mutex};
+use crate::sync::{Apart, Arc, Mutex, thread_local};
 use crate::worker::ThreadMaker;
 
 /// A pool, shared by its owner, its handles, its workers and the handles of its jobs.

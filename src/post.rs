@@ -4,12 +4,12 @@
 //! that of the job before its site is there, and its name is there exactly while the site is.
 
 use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::job::{Job, Origin, SiteSlot};
 use crate::running::RunningJob;
 use crate::stamp::{Stamp, Stamps, at};
-use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
+use crate::sync::{Arc, AtomicU64, Instant, Mutex, Ordering};
 
 /// Jobs that follow one another within so many nanoseconds, on average, may share the reading of
 /// the clock that says since when they run.

@@ -4,7 +4,7 @@
 //! one thread leads it. Who finds it there waits for that verdict, or leads a run of its own if the
 //! leader went away without one.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::AwaitError;
 use crate::interrupt::{self, Guard, Interrupt};
@@ -17,7 +17,7 @@ use crate::shutdown_plan::{ShutdownPhase, ShutdownPlan};
 use crate::shutdown_report::{ShutdownOutcome, ShutdownReport, Verdict};
 use crate::stats::PoolStats;
 use crate::stopping::Run;
-use crate::sync::{Arc, thread};
+use crate::sync::{Arc, Instant, thread};
 use crate::wait::{Deadline, Heed};
 
 /// How often the jobs that did not stop are looked for, and how long a worker has between.

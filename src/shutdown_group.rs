@@ -4,12 +4,13 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::handle::Handle;
 use crate::interrupt;
 use crate::shutdown_plan::ShutdownPlan;
 use crate::shutdown_report::{ShutdownOutcome, ShutdownReport};
+use crate::sync::Instant;
 
 /// Several pools that are stopped together, in phases: that of the highest number first, as in
 /// Spring. So give pools that submit to others the higher numbers.

@@ -1,10 +1,10 @@
 //! Owns how a pool is to be stopped: what may take how long, what hurries it, and who is told.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::interrupt::Interrupt;
-use crate::sync::Arc;
+use crate::sync::{Arc, Instant};
 use crate::wait::Deadline;
 
 type Observer = Arc<dyn Fn(ShutdownPhase) + Send + Sync>;

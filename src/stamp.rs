@@ -4,7 +4,9 @@
 //! another quickly share a stamp, that of the first of them: an age is never told too low, and too
 //! high only behind a rush of jobs that stopped all of a sudden.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::sync::Instant;
 
 /// A moment, in nanoseconds since the pool was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

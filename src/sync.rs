@@ -1,23 +1,37 @@
-//! Where the crate takes its locks, atomics, mailboxes and parking from: one place to exchange them.
-//! The cfg `workcrew_delays` exchanges them for some that let random moments pass.
+//! Where the crate takes its locks, atomics, threads, mailboxes and clock from: one place to exchange
+//! them. The cfg `workcrew_delays` exchanges them for some that let random moments pass, the cfg
+//! `workcrew_loom` for those of the model checker.
 
-pub(crate) use parking_lot::MutexGuard;
 pub(crate) use std::sync::Arc;
 pub(crate) use std::sync::atomic::{AtomicPtr, Ordering};
 
-#[cfg(not(workcrew_delays))]
+#[cfg(not(any(workcrew_delays, workcrew_loom)))]
 pub(crate) use {
-    crossbeam_channel::{Receiver, Sender, bounded},
-    parking_lot::{Condvar, Mutex},
+    crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded},
+    parking_lot::{Condvar, Mutex, MutexGuard},
     std::sync::atomic::{AtomicBool, AtomicU64},
-    std::thread::{self, Thread},
+    std::{thread, thread_local, time::Instant},
 };
 
 #[cfg(workcrew_delays)]
-pub(crate) use self::delays::{
-    AtomicBool, AtomicU64, Condvar, Mutex, Receiver, Sender, Thread, bounded, thread,
+pub(crate) use {
+    self::delays::{AtomicBool, AtomicU64, Condvar, Mutex, Receiver, Sender, bounded, thread},
+    crossbeam_channel::RecvTimeoutError,
+    parking_lot::MutexGuard,
+    std::{thread_local, time::Instant},
 };
 
+#[cfg(workcrew_loom)]
+pub(crate) use self::checked::{
+    AtomicBool, AtomicU64, Condvar, Instant, LocalKey, Mutex, MutexGuard, Receiver,
+    RecvTimeoutError, Sender, bounded, thread, thread_local,
+};
+
+#[cfg(all(test, workcrew_loom))]
+pub(crate) use self::checked::advance;
+
+#[cfg(workcrew_loom)]
+mod checked; // the same for the model checker
 #[cfg(workcrew_delays)]
 mod delays; // the same, each after a random moment
 

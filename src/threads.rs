@@ -7,9 +7,8 @@
 //! exactly one place: `running` (or just returned by the factory), `gone`, or being joined.
 
 use std::collections::{HashMap, HashSet};
-use std::thread::{JoinHandle, ThreadId};
 
-use crate::sync::thread;
+use crate::sync::thread::{self, JoinHandle, ThreadId};
 
 #[derive(Default)]
 pub(crate) struct Threads {

@@ -1,11 +1,12 @@
 //! Owns how a thread waits for another: until it is woken, its time is over, or its job is
 //! interrupted.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::AwaitError;
 use crate::interrupt;
-use crate::sync::{Arc, AtomicBool, Ordering, Thread, pause, thread};
+use crate::sync::thread::{self, Thread};
+use crate::sync::{Arc, AtomicBool, Instant, Ordering, pause};
 
 /// When a wait is over; never, if the clock cannot express it.
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +59,8 @@ pub(crate) fn spin_until<R>(mut ready: impl FnMut() -> Option<R>) -> Option<R> {
 }
 
 /// How often it looks, some hundred nanoseconds apart. It does not yield between: on a busy machine
-/// that can take a thousand times as long.
-const LOOKS: u32 = 64;
+/// that can take a thousand times as long. Under the model checker, who looks twice learns no more.
+const LOOKS: u32 = if cfg!(workcrew_loom) { 1 } else { 64 };
 
 /// Parks this thread until `ready` has an answer. Whoever makes it ready unparks the thread.
 pub(crate) fn park_until<R>(

@@ -7,10 +7,6 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
-use std::thread::{Builder as ThreadBuilder, JoinHandle, ThreadId};
-use std::time::Instant;
-
-use crossbeam_channel::RecvTimeoutError;
 
 use crate::admission::Rest;
 use crate::desk::{Desk, Idling, Prompt, Recruit, Wake};
@@ -22,7 +18,11 @@ use crate::pool::Pool;
 use crate::queue::{Outbox, Popped};
 use crate::settings::Tenure;
 use crate::stats::Ends;
-use crate::sync::{Arc, AtomicBool, MutexGuard, Ordering, Receiver, Sender, bounded, thread};
+use crate::sync::thread::{self, Builder as ThreadBuilder, JoinHandle, ThreadId};
+use crate::sync::{
+    Arc, AtomicBool, Instant, MutexGuard, Ordering, Receiver, RecvTimeoutError, Sender, bounded,
+    thread_local,
+};
 use crate::wait::{Deadline, spin_until};
 
 type Factory = Box<dyn Fn(WorkerThread) -> io::Result<JoinHandle<()>> + Send + Sync>;

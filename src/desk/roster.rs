@@ -1,13 +1,13 @@
 //! Owns the workers at the desk: who is counted, who is idle, who leaves.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Desk;
 use crate::admission::{self, Rest};
 use crate::job::Job;
 use crate::settings::Tenure;
 use crate::stats::Ends;
-use crate::sync::{Arc, Sender};
+use crate::sync::{Arc, Instant, Sender};
 use crate::wait::Wakes;
 
 /// What an idle worker is sent.

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError as ChannelTimeout, Sender, ne
 
 use super::{Interrupt, Interrupted, RecvError, RecvTimeoutError, SendError};
 use crate::error::Never;
-use crate::sync::thread;
+use crate::sync::{thread, thread_local};
 
 /// What the free functions act on: the last of a thread's frames.
 struct Frame {

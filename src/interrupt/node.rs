@@ -6,13 +6,13 @@
 
 use std::collections::HashMap;
 use std::sync::Weak;
-use std::thread::ThreadId;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::error::{Never, panic_message};
 use crate::job::{catch, discard_payload};
-use crate::sync::{Arc, AtomicBool, Condvar, Mutex, Ordering, thread};
+use crate::sync::thread::{self, ThreadId};
+use crate::sync::{Arc, AtomicBool, Condvar, Mutex, Ordering};
 
 /// Something that has an interrupt in it.
 pub(crate) trait Node: Send + Sync {

@@ -140,11 +140,6 @@ impl AtomicU64 {
         delay();
         self.0.store(value, order);
     }
-
-    pub(crate) fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
-        delay();
-        self.0.fetch_add(value, order)
-    }
 }
 
 pub(crate) struct Sender<T>(crossbeam_channel::Sender<T>);
@@ -186,28 +181,28 @@ pub(crate) fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     (Sender(sender), Receiver(receiver))
 }
 
-#[derive(Clone)]
-pub(crate) struct Thread(std::thread::Thread);
-
-impl Thread {
-    pub(crate) fn id(&self) -> std::thread::ThreadId {
-        self.0.id()
-    }
-
-    pub(crate) fn unpark(&self) {
-        delay();
-        self.0.unpark();
-    }
-}
-
 pub(crate) mod thread {
     //! What the crate uses of [`std::thread`].
 
     use std::time::Duration;
 
-    use super::{Thread, delay};
+    use super::delay;
 
-    pub(crate) use std::thread::panicking;
+    pub(crate) use std::thread::{Builder, JoinHandle, ThreadId, panicking};
+
+    #[derive(Clone)]
+    pub(crate) struct Thread(std::thread::Thread);
+
+    impl Thread {
+        pub(crate) fn id(&self) -> ThreadId {
+            self.0.id()
+        }
+
+        pub(crate) fn unpark(&self) {
+            delay();
+            self.0.unpark();
+        }
+    }
 
     pub(crate) fn current() -> Thread {
         Thread(std::thread::current())

@@ -5,7 +5,8 @@ use crossbeam_channel::Sender;
 use super::JobState;
 use crate::error::{JoinError, Never, Payload, panic_message};
 use crate::job::{Home, News, discard_payload, drop_caught};
-use crate::sync::{Arc, Thread};
+use crate::sync::Arc;
+use crate::sync::thread::Thread;
 use crate::watch::Watch;
 
 pub(crate) struct Cell<T> {
