@@ -11,7 +11,7 @@ use crate::error::{AwaitError, JoinError, Never};
 use crate::interrupt;
 use crate::job::{Job, Origin, Pending, Site};
 use crate::sync::{Arc, thread};
-use crate::task::{CancelOutcome, Help, JobState, Settles, Task};
+use crate::task::{CancelOutcome, Cell, Help, JobState, Settles, Task};
 use crate::wait::{Deadline, Heed, park_until, spin_until};
 use crate::watch::Watch;
 
@@ -200,17 +200,9 @@ impl<T> JobHandle<T> {
                 let _passing = self.pass_interrupt_on();
                 self.help();
             }
-            let ended = park_until(Deadline::NEVER, Heed::Interrupts, || {
-                let mut cell = self.task.cell().lock();
-                let result = cell.take();
-                let is_to_do = cell.is_back || std::mem::take(&mut cell.is_put_back);
-                if result.is_none() && !is_to_do {
-                    cell.waiter = Some(thread::current());
-                    return None;
-                }
-                Some(result)
-            })?;
-            match ended {
+            let is_to_do =
+                |cell: &mut Cell<T>| cell.is_back || std::mem::take(&mut cell.is_put_back);
+            match self.park(Deadline::NEVER, is_to_do)? {
                 Some(result) => return Ok(result),
                 None => Arc::clone(&self.task).revoke(),
             }
@@ -230,20 +222,30 @@ impl<T> JobHandle<T> {
             }
         }
         loop {
-            let ended = park_until(deadline, Heed::Interrupts, || {
-                let mut cell = self.task.cell().lock();
-                let result = cell.take();
-                if result.is_none() && !std::mem::take(&mut cell.is_put_back) {
-                    cell.waiter = Some(thread::current());
-                    return None;
-                }
-                Some(result)
-            })?;
-            match ended {
+            match self.park(deadline, |cell| std::mem::take(&mut cell.is_put_back))? {
                 Some(result) => return Ok(result),
-                None => drop(self.help()),
+                None => {
+                    self.help();
+                }
             }
         }
+    }
+
+    /// Waits for the result, or for something to do for it: then for `None`.
+    fn park(
+        &self,
+        deadline: Deadline,
+        is_to_do: impl Fn(&mut Cell<T>) -> bool,
+    ) -> Result<Option<Result<T, JoinError>>, AwaitError> {
+        park_until(deadline, Heed::Interrupts, || {
+            let mut cell = self.task.cell().lock();
+            let result = cell.take();
+            if result.is_none() && !is_to_do(&mut cell) {
+                cell.waiter = Some(thread::current());
+                return None;
+            }
+            Some(result)
+        })
     }
 }
 

@@ -16,7 +16,8 @@ use crate::job::{
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 use crate::watch::Watch;
 
-use self::cell::{Cell, Stage, Told, report};
+pub(crate) use self::cell::Cell;
+use self::cell::{Stage, Told, report};
 pub use self::state::{CancelOutcome, JobState};
 
 mod cell; // the stage and the result
