@@ -14,7 +14,7 @@ use crate::job::{Job, Site};
 use crate::job_handle::JobHandle;
 use crate::rejection::Rejected;
 use crate::sync::thread::{self, Thread};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Mutex, MutexGuard};
 use crate::task::{CancelOutcome, Help};
 use crate::wait::{Deadline, Heed, park_until};
 use crate::watch::{Watch, Watcher};
@@ -87,9 +87,14 @@ impl News {
             return;
         }
         board.ended.push_back(JobId(key));
-        let (waiter, ready) = (board.waiter.take(), board.ready.take());
-        drop(board);
+        let ready = board.ready.take();
+        Self::wake(board);
         drop(ready);
+    }
+
+    fn wake(mut board: MutexGuard<'_, Board>) {
+        let waiter = board.waiter.take();
+        drop(board);
         if let Some(waiter) = waiter {
             waiter.unpark();
         }
@@ -109,11 +114,7 @@ impl Watcher for News {
     fn put_back(&self, _key: u64) {
         let mut board = self.board.lock();
         board.is_changed = true;
-        let waiter = board.waiter.take();
-        drop(board);
-        if let Some(waiter) = waiter {
-            waiter.unpark();
-        }
+        News::wake(board);
     }
 }
 
