@@ -22,6 +22,11 @@ pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> Option<&str> {
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
+/// The text of a panic, for the log.
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
+    panic_message(payload).unwrap_or("(the payload is not a string)")
+}
+
 /// Why [`JobHandle::join`](crate::JobHandle::join) has no value to return.
 #[non_exhaustive]
 pub enum JoinError {

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 
-use crate::error::{Payload, panic_message};
+use crate::error::{Payload, panic_text};
 use crate::job::{Job, Origin, Outcome, catch, discard_payload, drop_caught};
 use crate::kept::{Ending, Endings, Kept};
 use crate::sync::{Arc, Mutex};
@@ -153,7 +153,7 @@ impl Hooks {
 /// Runs a hook for panics, whose own can only be logged.
 fn contain_last(pool: &str, name: &str, hook: impl FnOnce()) {
     if let Err(again) = catch(hook) {
-        let message = panic_message(&*again).unwrap_or("(the payload is not a string)");
+        let message = panic_text(&*again);
         log::error!("pool {pool}: {name} hook panicked: {message}");
         discard_payload(again);
     }

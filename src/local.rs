@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use crate::error::{Payload, panic_message};
+use crate::error::{Payload, panic_text};
 use crate::interrupt::{self, Interrupt};
 use crate::job::{Home, Job, Pending, discard_payload, drop_caught};
 use crate::sync::{Arc, thread_local};
@@ -118,7 +118,7 @@ impl Runner {
 
     #[cold]
     fn panicked(&self, who: &str, payload: Payload) {
-        let message = panic_message(&*payload).unwrap_or("(the payload is not a string)");
+        let message = panic_text(&*payload);
         log::error!("{}: {who} panicked: {message}", self.name);
         discard_payload(payload);
     }

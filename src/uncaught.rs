@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::panic::Location;
 
-use crate::error::panic_message;
+use crate::error::{panic_message, panic_text};
 use crate::job::Origin;
 
 /// A panic that no handle receives, as the [`on_uncaught`](crate::Builder::on_uncaught) hook sees it.
@@ -59,7 +59,7 @@ impl UncaughtPanic<'_> {
 
 impl fmt::Display for UncaughtPanic<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let message = self.message().unwrap_or("(the payload is not a string)");
+        let message = panic_text(self.payload);
         write!(f, "{} panicked: {message}", self.source)?;
         let Some(origin) = self.origin else { return Ok(()) };
         f.write_str(" (")?;

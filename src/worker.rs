@@ -10,7 +10,7 @@ use std::io;
 
 use crate::admission::Rest;
 use crate::desk::{Desk, Idling, Prompt, Recruit, Wake};
-use crate::error::panic_message;
+use crate::error::panic_text;
 use crate::hooks::Worker;
 use crate::interrupt;
 use crate::job::{Job, Settlement, catch, discard_payload};
@@ -107,7 +107,7 @@ impl ThreadMaker {
         });
         IN_FACTORY.set(before);
         let made = made.unwrap_or_else(|payload| {
-            let message = panic_message(&*payload).unwrap_or("(no message)");
+            let message = panic_text(&*payload);
             let error = io::Error::other(format!("the thread factory panicked: {message}"));
             discard_payload(payload);
             Err(error)

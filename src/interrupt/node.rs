@@ -9,7 +9,7 @@ use std::sync::Weak;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::error::{Never, panic_message};
+use crate::error::{Never, panic_text};
 use crate::job::{catch, discard_payload};
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Arc, AtomicBool, Condvar, Mutex, Ordering};
@@ -86,7 +86,7 @@ impl Callback {
             }
         };
         if let Err(payload) = catch(f) {
-            let message = panic_message(&*payload).unwrap_or("(no message)");
+            let message = panic_text(&*payload);
             log::error!("an on_interrupt callback panicked: {message}");
             discard_payload(payload);
         }

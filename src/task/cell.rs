@@ -3,7 +3,7 @@
 use crossbeam_channel::Sender;
 
 use super::JobState;
-use crate::error::{JoinError, Never, Payload, panic_message};
+use crate::error::{JoinError, Never, Payload, panic_text};
 use crate::job::{Home, News, discard_payload, drop_caught};
 use crate::sync::Arc;
 use crate::sync::thread::Thread;
@@ -169,7 +169,7 @@ pub(super) fn report(payload: Payload, home: Option<&Arc<dyn Home>>) {
     if let Some(home) = home {
         home.report_panic(payload);
     } else {
-        let message = panic_message(&*payload).unwrap_or("(the payload is not a string)");
+        let message = panic_text(&*payload);
         log::error!("a job whose handle is gone panicked: {message}");
         discard_payload(payload);
     }
