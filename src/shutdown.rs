@@ -70,9 +70,7 @@ impl Pool {
         drop(hurrying);
         if grace == Wait::Over {
             let outcome = self.outcome_of_grace(&begin);
-            let mut verdict = self.verdict(&begin, outcome, grace_time, Duration::ZERO);
-            let handed_back = self.stats().handed_back - begin.stats.handed_back;
-            verdict.handed_back = usize::try_from(handed_back).unwrap_or(usize::MAX);
+            let verdict = self.verdict(&begin, outcome, grace_time, Duration::ZERO);
             return self.conclude(run, plan, verdict, Vec::new());
         }
         log::warn!(
@@ -94,8 +92,7 @@ impl Pool {
             Wait::Over => ShutdownOutcome::Interrupted,
             Wait::Missed | Wait::Own => ShutdownOutcome::NotTerminated,
         };
-        let mut verdict = self.verdict(&begin, outcome, grace_time, interrupt_begin.elapsed());
-        verdict.handed_back = pending.len();
+        let verdict = self.verdict(&begin, outcome, grace_time, interrupt_begin.elapsed());
         self.conclude(run, plan, verdict, pending)
     }
 
@@ -116,8 +113,7 @@ impl Pool {
             self.tell(plan, ShutdownPhase::Interrupting);
         }
         let (grace_time, outcome) = (begin.at.elapsed(), ShutdownOutcome::NotTerminated);
-        let mut verdict = self.verdict(&begin, outcome, grace_time, Duration::ZERO);
-        verdict.handed_back = pending.len();
+        let verdict = self.verdict(&begin, outcome, grace_time, Duration::ZERO);
         let report = ShutdownReport::new(&self.name, verdict, pending);
         log::warn!("pool {}: cannot wait for the job that stops it: {report}", self.name);
         self.tell(plan, ShutdownPhase::NotTerminated);
@@ -209,7 +205,7 @@ impl Pool {
             interrupt_time,
             completed: now.completed - begin.stats.completed,
             panicked: now.panicked - begin.stats.panicked,
-            handed_back: 0,
+            handed_back: now.handed_back - begin.stats.handed_back,
             unstopped,
             unbegun,
         }
@@ -218,13 +214,9 @@ impl Pool {
     /// The jobs that are being run. One that a worker has taken and not begun is unknown for a
     /// moment, which is given to it.
     fn unstopped(&self) -> (PoolStats, Vec<RunningJob>) {
-        let look = || {
-            let stats = self.stats();
-            (stats, self.running_jobs())
-        };
         let mut looks = 1;
         loop {
-            let (stats, running) = look();
+            let (stats, running) = (self.stats(), self.running_jobs());
             if running.len() >= stats.active || looks == LOOKS {
                 return (stats, running);
             }

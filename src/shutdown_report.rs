@@ -59,7 +59,7 @@ pub(crate) struct Verdict {
     pub(crate) interrupt_time: Duration,
     pub(crate) completed: u64,
     pub(crate) panicked: u64,
-    pub(crate) handed_back: usize,
+    pub(crate) handed_back: u64,
     pub(crate) unstopped: Vec<RunningJob>,
     /// Running jobs that could not be named.
     pub(crate) unbegun: usize,
@@ -69,9 +69,7 @@ impl Verdict {
     pub(crate) fn is_given_up(&self) -> bool {
         self.outcome == ShutdownOutcome::NotTerminated
     }
-}
 
-impl Verdict {
     pub(crate) fn has_interrupted(&self) -> bool {
         self.outcome > ShutdownOutcome::Clean
     }
