@@ -184,9 +184,10 @@ impl GroupReport {
         ExitCode::from(self.code())
     }
 
-    /// Returns the number of [`exit_code`](Self::exit_code), that of the worst outcome.
+    /// Returns the number of [`exit_code`](Self::exit_code), the highest of the reports'; that of
+    /// an empty group is 0.
     pub fn code(&self) -> u8 {
-        self.outcome().code()
+        self.reports.iter().map(ShutdownReport::code).max().unwrap_or(0)
     }
 }
 

@@ -56,6 +56,24 @@ fn phases_end_from_the_highest_to_the_lowest() {
 }
 
 #[test]
+fn the_exit_code_of_a_group_tells_of_a_panic_too() {
+    let (sound, panicking) = (named("sound"), named("panicking"));
+    let gate = Gate::new();
+    let passed = gate.clone();
+    let panic = move || {
+        passed.pass();
+        panic!("on purpose")
+    };
+    panicking.execute(panic).unwrap();
+    let group = ShutdownGroup::new().add_pool(1, sound.handle()).add_pool(1, panicking.handle());
+    let stopping = helper(move || group.shutdown_with(&patient()));
+    eventually("the group begins", || panicking.is_shutdown());
+    gate.open();
+    let report = stopping.join();
+    assert_eq!((report.outcome(), report.code()), (ShutdownOutcome::Clean, 1));
+}
+
+#[test]
 fn a_pool_of_a_lower_phase_accepts_jobs_until_the_higher_one_has_ended() {
     for _ in 0..repeat(20) {
         let (requests, mails) = (named("requests"), named("mails"));
