@@ -55,6 +55,34 @@ fn is_test(name: &str) -> bool {
     name.ends_with("tests.rs") || name.starts_with("model")
 }
 
+/// The places of `text` between backticks, outside of blocks of code.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split("```").step_by(2).flat_map(|prose| prose.split('`').skip(1).step_by(2))
+}
+
+#[test]
+fn every_check_that_the_page_of_proofs_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("tests/PROOF.md")).expect("the page of proofs");
+    let tests = sources("tests/it");
+    let mut named = 0;
+    for name in quoted(&page) {
+        if let Some((module, test)) = name.split_once("::") {
+            let Some(text) = tests.get(&format!("{module}.rs")) else { continue };
+            if test.is_empty() {
+                continue;
+            }
+            assert!(text.contains(&format!("fn {test}(")), "PROOF.md names {name}");
+            named += 1;
+        } else if let Some(path) = name.split(' ').find(|word| word.starts_with(".ci/")) {
+            // A package of the crate goes without them.
+            let is_there = root.join(path).exists() || !root.join(".ci").exists();
+            assert!(is_there, "PROOF.md names {path}");
+        }
+    }
+    assert!(named > 40, "only {named} tests are named");
+}
+
 #[test]
 fn every_file_says_what_it_owns() {
     for folder in ["src", "tests", "examples"] {
