@@ -2,11 +2,13 @@
 //! ones busy, each at a pace of its own, so that what a second brings depends on no processor.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::thread::JoinHandle;
+use std::sync::Barrier;
+use std::thread::{self, JoinHandle, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select, tick};
 use fastrand::Rng;
+use parking_lot::Mutex;
 use workcrew::policy::{Abort, Block, CallerRuns, Discard, DiscardOldest};
 use workcrew::{
     Builder, CancelOutcome, Handle, InvokeAnyError, Job, JobHandle, Never, Queue, RejectionPolicy,
@@ -31,6 +33,8 @@ pub(crate) enum Fault {
     Thread,
     /// One job is neither run nor dropped
     Job,
+    /// Two threads wait for each other's locks; without `workcrew_deadlocks` that hangs
+    Deadlock,
 }
 
 /// The pools that live as long as the program.
@@ -97,12 +101,12 @@ impl Standing {
 /// The threads that keep the pools busy. They end when this is dropped, and are to be joined.
 pub(crate) struct Drivers<'scope> {
     stop: Sender<Never>,
-    threads: Vec<std::thread::ScopedJoinHandle<'scope, ()>>,
+    threads: Vec<ScopedJoinHandle<'scope, ()>>,
 }
 
 impl<'scope> Drivers<'scope> {
     pub(crate) fn start(
-        scope: &'scope std::thread::Scope<'scope, '_>,
+        scope: &'scope Scope<'scope, '_>,
         pools: &'scope Standing,
         fault: Option<Fault>,
     ) -> Self {
@@ -343,11 +347,28 @@ fn removals(pool: &ThreadPoolExecutor) {
 /// Breaks what is to be noticed, if anything is.
 pub(crate) fn break_on_purpose(fault: Option<Fault>) -> Option<JoinHandle<()>> {
     match fault {
-        Some(Fault::Thread) => Some(std::thread::spawn(std::thread::park)),
+        Some(Fault::Thread) => Some(thread::spawn(thread::park)),
         Some(Fault::Job) => {
             std::mem::forget(Ticket::new());
             None
         }
+        Some(Fault::Deadlock) => deadlock(),
         Some(Fault::Memory) | None => None,
     }
+}
+
+fn deadlock() -> ! {
+    let locks = [Mutex::new(()), Mutex::new(())];
+    let both_have_one = Barrier::new(2);
+    thread::scope(|scope| {
+        for (mine, other) in [(0, 1), (1, 0)] {
+            let (locks, both_have_one) = (&locks, &both_have_one);
+            scope.spawn(move || {
+                let _mine = locks[mine].lock();
+                both_have_one.wait();
+                drop(locks[other].lock());
+            });
+        }
+    });
+    unreachable!("each waits for the other")
 }

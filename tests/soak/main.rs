@@ -25,6 +25,9 @@ use self::machine::Machine;
 use self::record::{Sample, Table, f64_of};
 use self::verdict::{Finding, Verdict};
 
+#[cfg(workcrew_deadlocks)]
+#[path = "../stress/deadlocks.rs"]
+mod deadlocks; // locks that wait for each other
 mod books; // what became of each job
 mod load; // pools, and what keeps them busy
 #[path = "../../benches/peers/machine.rs"]
@@ -102,6 +105,8 @@ fn threads_left(before: usize) -> Finding {
 }
 
 fn soak(arguments: &Arguments) -> Result<Vec<Finding>, Box<dyn Error>> {
+    #[cfg(workcrew_deadlocks)]
+    thread::spawn(deadlocks::watch);
     let (_, threads) = record::process();
     let heap = record::heap();
     let pools = Standing::new();
