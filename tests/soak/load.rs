@@ -33,7 +33,7 @@ pub(crate) enum Fault {
     Thread,
     /// One job is neither run nor dropped
     Job,
-    /// Two threads wait for each other's locks; without `workcrew_deadlocks` that hangs
+    /// Two threads wait for each other's locks; hangs unless built by .ci/deadlocks
     Deadlock,
 }
 

@@ -1,5 +1,5 @@
 //! Looks for threads that wait for each other's locks in a ring, which parking_lot finds if it is built
-//! to. Such a ring never opens, so looking now and then finds it.
+//! to (its feature `deadlock_detection`). Such a ring never opens, so looking now and then finds it.
 
 use std::process::abort;
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub(crate) fn watch() {
         for ring in &rings {
             eprintln!("deadlock: {} threads wait for each other", ring.len());
             for thread in ring {
-                eprintln!("thread {}:\n{:#?}", thread.thread_id(), thread.backtrace());
+                eprintln!("{:?}:\n{:?}", thread.thread_id(), thread.backtrace());
             }
         }
         if !rings.is_empty() {
