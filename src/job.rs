@@ -38,7 +38,8 @@ type Space = [MaybeUninit<usize>; WORDS];
 /// A closure to run once, taken by [`execute_job`](crate::Handle::execute_job) and given back by
 /// whatever could not run it.
 ///
-/// A job's captures of up to 40 bytes, of ordinary alignment, are stored without an allocation.
+/// A job's captures of up to 40 bytes (20 where pointers have 32 bits), of ordinary alignment, are
+/// stored without an allocation.
 /// A job that was made together with a handle settles it when it is dropped unrun: the handle then
 /// says [`Cancelled`](crate::JoinError::Cancelled), so nobody waits for a job that nobody has.
 ///

@@ -10,7 +10,7 @@ use workcrew::{
     policy,
 };
 
-use crate::support::{Counter, Gate, block_worker, finish};
+use crate::support::{Counter, Gate, HUGE, block_worker, finish};
 
 fn error(builder: Builder) -> BuildError {
     builder.build().expect_err("no pool can be like this")
@@ -321,7 +321,8 @@ fn the_least_stack_is_still_one() {
 
 #[test]
 fn a_stack_that_no_machine_has_gives_the_job_back() {
-    for bytes in [usize::MAX, usize::MAX / 2, isize::MAX as usize - 4095] {
+    let sizes = [usize::MAX, usize::MAX / 2, isize::MAX as usize - 4095, HUGE];
+    for bytes in sizes.into_iter().filter(|bytes| *bytes >= HUGE) {
         let pool = ThreadPoolExecutor::builder().threads(1).stack_size(bytes).build().unwrap();
         let ran = Counter::new();
         let count = ran.clone();

@@ -135,8 +135,11 @@ mod limits {
     //! Limits that Linux sets to a process.
 
     use super::{assert_refusals_cost_nothing, fs, passes_alone};
-    use nix::sys::resource::{Resource, setrlimit};
+    use nix::sys::resource::{Resource, rlim_t, setrlimit};
     use nix::unistd::{Uid, setuid};
+
+    /// Bytes of a stack of which the limit has room for few.
+    const STACK: usize = if cfg!(target_pointer_width = "64") { 1 << 30 } else { 1 << 26 };
 
     #[test]
     fn a_limit_of_threads_costs_no_job() {
@@ -164,11 +167,11 @@ mod limits {
     fn alone_limit_of_memory() {
         let status = fs::read_to_string("/proc/self/status").unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
-        let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().unwrap();
+        let kib: rlim_t = line.trim().trim_end_matches("kB").trim().parse().unwrap();
         // Room for some stacks, and for more than the heap needs.
-        let limit = kib * 1024 + (5 << 30);
+        let limit = kib * 1024 + 5 * rlim_t::try_from(STACK).unwrap();
         setrlimit(Resource::RLIMIT_AS, limit, limit).unwrap();
-        assert_refusals_cost_nothing(1 << 30);
+        assert_refusals_cost_nothing(STACK);
     }
 }
 

@@ -13,7 +13,9 @@ use workcrew::{
     interrupt,
 };
 
-use crate::support::{Gate, LONG, block_worker, eventually, finish, helper, repeat, single, soon};
+use crate::support::{
+    Gate, HUGE, LONG, block_worker, eventually, finish, helper, repeat, single, soon,
+};
 
 fn patient() -> ShutdownPlan {
     ShutdownPlan::new().grace(LONG).interrupt_wait(LONG)
@@ -155,7 +157,7 @@ fn pools_without_helpers_end_side_by_side_and_within_one_budget() {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "group::alone_without_helpers", "--ignored", "--nocapture"])
         .args(["--test-threads", "1"])
-        .env("RUST_MIN_STACK", (1_u64 << 60).to_string())
+        .env("RUST_MIN_STACK", HUGE.to_string())
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

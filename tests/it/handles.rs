@@ -1077,7 +1077,10 @@ fn exactly<const BYTES: usize>() {
     }
     let filled = bytes;
     let body = move || sender.send(bytes).expect("the test receives");
-    assert_eq!(size_of_val(&body), (BYTES + 8).next_multiple_of(8));
+    assert_eq!(
+        size_of_val(&body),
+        (BYTES + size_of::<usize>()).next_multiple_of(size_of::<usize>())
+    );
     Job::new(body).run();
     let pool = single();
     pool.execute(body).expect("accepted");
@@ -1089,6 +1092,9 @@ fn exactly<const BYTES: usize>() {
 
 #[test]
 fn captures_at_the_edge_of_the_inline_space_arrive_whole() {
+    exactly::<15>();
+    exactly::<16>(); // 20 bytes with the reference, where it has 4
+    exactly::<17>();
     exactly::<31>();
     exactly::<32>(); // 40 bytes with the reference
     exactly::<33>();

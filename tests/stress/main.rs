@@ -9,6 +9,7 @@
 //!
 //! The calls follow from the seed; how the threads meet does not. Built with the cfg
 //! `workcrew_delays`, random moments pass at every lock, park and hand-off: `.ci/stress` does that.
+//! Built with `workcrew_deadlocks`, it looks for locks that wait for each other: `.ci/deadlocks`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people to look at")]
 
 use std::process::{Command, ExitCode, abort};
@@ -18,6 +19,8 @@ use std::time::{Duration, Instant};
 
 use self::ledger::PROGRESS;
 
+#[cfg(workcrew_deadlocks)]
+mod deadlocks; // locks that wait for each other
 mod jobs; // what is submitted, and what is done with the handles
 mod ledger; // the audit
 mod rounds; // a pool's life
@@ -81,6 +84,8 @@ fn stress(seed: u64) -> Result<(), String> {
     let time = Duration::from_secs(number("WORKCREW_STRESS_SECONDS").unwrap_or(600));
     let only = number("WORKCREW_STRESS_ROUND");
     thread::spawn(move || watch(seed));
+    #[cfg(workcrew_deadlocks)]
+    thread::spawn(deadlocks::watch);
     let began = Instant::now();
     let (mut done, mut rounds) = (0, 0);
     let mut warm = None;

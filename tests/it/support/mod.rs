@@ -19,6 +19,10 @@ pub(crate) const SHORT: Duration = Duration::from_millis(30);
 /// A keep-alive that a test waits out.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_millis(20);
 
+/// A stack for which no machine has room; a process of 32 bits on a system of 64 has almost 4 GiB.
+pub(crate) const HUGE: usize =
+    if cfg!(target_pointer_width = "64") { usize::MAX / 4 } else { usize::MAX / 16 * 15 };
+
 /// A door that is closed until somebody opens it for good.
 #[derive(Clone, Default)]
 pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar)>);

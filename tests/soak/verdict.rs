@@ -1,0 +1,81 @@
+//! What flat means: the rules by which a run is judged, as functions of its samples.
+
+use crate::record::{Sample, f64_of};
+
+/// KiB by which the allocations of the last third may exceed those of the first.
+const HEAP_GROWTH: f64 = 256.0;
+
+/// The same for resident memory, of which allocators keep some of what they once had.
+const RESIDENT_GROWTH: f64 = 4096.0;
+
+/// Share of the first third's throughput that the last third has to have.
+const THROUGHPUT: f64 = 0.8;
+
+/// Samples of which each third has enough to be compared by throughput.
+const MANY: usize = 60;
+
+/// One rule, and how the run did.
+pub(crate) struct Finding {
+    pub(crate) text: String,
+    pub(crate) verdict: Verdict,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Holds,
+    Broken,
+}
+
+impl Finding {
+    /// A figure that must not be above a limit.
+    pub(crate) fn at_most(limit: f64, figure: f64, text: String) -> Self {
+        let verdict = if figure <= limit { Verdict::Holds } else { Verdict::Broken };
+        Self { text, verdict }
+    }
+
+    pub(crate) fn broken(text: String) -> Self {
+        Self { text, verdict: Verdict::Broken }
+    }
+}
+
+/// The samples without those in which the process warms up: a sixth of them, a minute at most.
+pub(crate) fn warm(samples: &[Sample]) -> &[Sample] {
+    &samples[samples.len().div_ceil(6).min(60)..]
+}
+
+fn median(samples: &[Sample], figure: impl Fn(&Sample) -> f64) -> f64 {
+    let mut figures: Vec<_> = samples.iter().map(figure).collect();
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+/// Judges by the samples; there have to be four or more.
+pub(crate) fn judge(samples: &[Sample]) -> Vec<Finding> {
+    let warm = warm(samples);
+    let third = warm.len() / 3;
+    let thirds = |figure: fn(&Sample) -> f64| {
+        (median(&warm[..third], figure), median(&warm[warm.len() - third..], figure))
+    };
+    let memory = |what: &str, figure, growth: f64| {
+        let (first, last) = thirds(figure);
+        let text = format!(
+            "{what}: {first:.0} KiB in the first third, {last:.0} in the last; {growth:.0} more are allowed"
+        );
+        Finding::at_most(first + growth, last, text)
+    };
+    let mut findings = vec![
+        memory("allocations", |sample| sample.heap_kib, HEAP_GROWTH),
+        memory("resident memory", |sample| sample.resident_kib, RESIDENT_GROWTH),
+    ];
+    let idle = samples.iter().filter(|sample| sample.rate < 1.0).count();
+    let text = format!("seconds in which no job ran: {idle}");
+    findings.push(Finding::at_most(0.0, f64_of(idle as u64), text));
+    if warm.len() >= MANY {
+        let (first, last) = thirds(|sample| sample.rate);
+        let text = format!(
+            "throughput: {first:.0} jobs per second in the first third, {last:.0} in the last"
+        );
+        findings.push(Finding::at_most(last, THROUGHPUT * first, text));
+    }
+    findings
+}
