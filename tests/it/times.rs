@@ -122,9 +122,9 @@ fn a_wait_without_end_of_a_job_ends_with_a_message_or_its_interrupt() {
     });
     sender.send(1).unwrap();
     sender.send(2).unwrap();
-    let mut received = [soon(receiving).unwrap(), soon(besides).unwrap()];
-    received.sort_unstable();
-    assert_eq!(received, [1, 2]);
+    let mut messages = [soon(receiving).unwrap(), soon(besides).unwrap()];
+    messages.sort_unstable();
+    assert_eq!(messages, [1, 2]);
     begun.reach(2);
     for handle in [sleeping.unwrap(), parking.unwrap()] {
         assert_eq!(handle.cancel(), CancelOutcome::Interrupted);
