@@ -28,6 +28,16 @@ fn graceless() -> ShutdownPlan {
     patient().grace(Duration::ZERO)
 }
 
+/// Patient, and opens the gate once it has begun.
+fn opening(gate: &Gate) -> ShutdownPlan {
+    let gate = gate.clone();
+    patient().on_phase(move |phase| {
+        if phase == ShutdownPhase::Refusing {
+            gate.open();
+        }
+    })
+}
+
 /// The phases that a plan went through.
 #[derive(Clone, Default)]
 struct Phases(Arc<Mutex<Vec<ShutdownPhase>>>);
@@ -484,8 +494,7 @@ fn a_panic_meanwhile_shows_in_the_exit_code() {
     let gate = Gate::new();
     block_worker(&pool, &gate);
     pool.execute(|| panic!("while it ends")).unwrap();
-    gate.open();
-    let report = pool.shutdown_with(&patient());
+    let report = pool.shutdown_with(&opening(&gate));
     assert_eq!(
         (report.outcome(), report.panicked(), report.code()),
         (ShutdownOutcome::Clean, 1, 1)
