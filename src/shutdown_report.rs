@@ -211,3 +211,6 @@ impl fmt::Display for ShutdownReport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -377,3 +377,6 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
