@@ -376,3 +376,6 @@ pub(crate) enum Tidy {
     Due,
     NotYet,
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,8 +36,10 @@ pub enum OnDrop {
     Plan(ShutdownPlan),
 }
 
-/// How often a wait without an end that has become long is mentioned in the log.
-pub(crate) const LONG: Duration = Duration::from_secs(10);
+/// How often a wait without an end that has become long is mentioned in the log. Unit tests wait it
+/// out.
+pub(crate) const LONG: Duration =
+    Duration::from_millis(if cfg!(all(test, not(workcrew_loom))) { 20 } else { 10_000 });
 
 /// How often a worker is asked for again after the operating system has refused one.
 const RESCUE: Duration = Duration::from_millis(50);

@@ -264,3 +264,6 @@ fn hurry(run: &Interrupt, plan: &ShutdownPlan) -> Vec<Guard> {
     })
     .collect()
 }
+
+#[cfg(all(test, not(workcrew_loom)))]
+mod tests;

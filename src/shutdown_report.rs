@@ -209,3 +209,6 @@ impl fmt::Display for ShutdownReport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

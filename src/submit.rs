@@ -373,3 +373,6 @@ fn send(mailbox: &Sender<Wake>, job: Job) {
         unreachable!("a chosen worker's mailbox has room for its job");
     }
 }
+
+#[cfg(test)]
+mod tests;

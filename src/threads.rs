@@ -120,3 +120,6 @@ impl Threads {
             || self.gone.iter().any(|gone| gone.ran_on == this)
     }
 }
+
+#[cfg(all(test, not(workcrew_loom)))]
+mod tests;

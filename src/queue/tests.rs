@@ -422,3 +422,12 @@ fn jobs_that_are_dropped_with_the_store_settle_their_handles() {
     }
     assert!(log.is_empty());
 }
+
+#[test]
+fn one_job_after_the_other_keeps_the_block_that_it_came_in() {
+    let (log, mut fifo) = (Log::default(), Fifo::default());
+    fifo.push(log.job(1), Stamp::UNSET);
+    assert_eq!(fifo.pop().map(|job| log.number(job)), Some(1));
+    assert!(fifo.pop().is_none());
+    assert!(fifo.front.capacity() + fifo.back.capacity() > 0, "no allocation for the next one");
+}

@@ -3,21 +3,21 @@
 
 use std::io;
 use std::panic::resume_unwind;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use workcrew::policy::{Block, CallerRuns, Discard};
 use workcrew::{
-    AwaitError, Builder, CancelOutcome, Handle, JobHandle, JobState, Phase, Queue, RejectReason,
-    Rejected, ThreadPoolExecutor, WorkerThread,
+    AwaitError, Builder, CancelOutcome, Growth, Handle, JobHandle, JobState, Phase, Queue,
+    RejectReason, Rejected, ThreadPoolExecutor, WorkerThread,
 };
 
 use crate::shutdown_now::{Fate, Ledger};
 use crate::support::{
     Counter, Gate, HUGE, Helper, LONG, SHORT, assert_conserved, block_worker, eventually, finish,
-    helper, pass_time, repeat, stop_point,
+    helper, hold, pass_time, repeat, stop_point,
 };
 
 /// The ways in which a factory fails.
@@ -423,6 +423,23 @@ fn closing_runs_a_stranded_job_itself() {
 }
 
 #[test]
+fn a_pool_has_not_ended_while_its_closer_runs_a_stranded_job() {
+    let seen = Arc::new(Mutex::new(None));
+    let Stranded { pool, job, .. } = strand(|pool| {
+        let (handle, seen) = (pool.handle(), Arc::clone(&seen));
+        let look = move || {
+            // It looks whether anything is left.
+            handle.shutdown();
+            *seen.lock() = Some((handle.phase(), handle.stats().active));
+        };
+        drop(pool.submit(look).expect("a worker is being started"));
+    });
+    pool.close();
+    assert_eq!(*seen.lock(), Some((Phase::Shutdown, 1)));
+    job.try_join().expect("it was run").unwrap();
+}
+
+#[test]
 fn a_stranded_job_can_be_taken_back_or_cancelled_and_that_ends_the_pool() {
     let Stranded { pool, job, .. } = stranded();
     pool.shutdown();
@@ -582,6 +599,102 @@ fn a_worker_that_is_dropped_later_strands_nobody_who_waits() {
         finish(&pool);
         late.join().unwrap();
     }
+}
+
+#[test]
+fn for_a_worker_that_is_dropped_later_another_is_asked_for_and_not_a_third() {
+    for answer in ANSWERS {
+        let shelf = Arc::new(Mutex::new(Vec::new()));
+        let pool = shelving(&shelf, answer).build().unwrap();
+        let job = pool.submit(|| ()).unwrap();
+        let take = || shelf.lock().pop().expect("a worker was asked for");
+        let first = take();
+        drop(first);
+        let second = take();
+        drop(second);
+        assert!(shelf.lock().is_empty(), "the next call to the pool asks");
+        assert_eq!((pool.stats().spawn_failures, job.state()), (2, JobState::Pending));
+        assert_eq!(pool.shutdown_now().len(), 1);
+        finish(&pool);
+    }
+}
+
+#[test]
+fn a_worker_that_is_over_when_its_factory_fails_is_not_waited_for() {
+    let pool = Arc::new(OnceLock::<Handle>::new());
+    let asking = Arc::clone(&pool);
+    let owner = ThreadPoolExecutor::builder()
+        .threads(1)
+        .thread_factory(move |worker| {
+            let thread = worker.builder().spawn(move || worker.run())?;
+            asking.get().expect("the pool is built").shutdown();
+            thread.join().expect("the worker leaves");
+            Err(io::Error::other("it is over"))
+        })
+        .build()
+        .unwrap();
+    assert!(pool.set(owner.handle()).is_ok());
+    assert!(owner.execute(|| ()).unwrap_err().is_shutdown());
+    assert_eq!(finish(&owner).rejected, 1);
+}
+
+#[test]
+fn a_job_for_a_worker_that_is_being_started_does_not_wait_and_the_next_one_gets_another() {
+    let (entered, leave, stop) = stop_point();
+    let pool = ThreadPoolExecutor::builder()
+        .core_threads(1)
+        .max_threads(3)
+        .growth(Growth::ThreadsFirst)
+        .thread_factory(move |worker| {
+            if worker.index() == 1 {
+                stop();
+            }
+            worker.builder().spawn(move || worker.run())
+        })
+        .build()
+        .map(Arc::new)
+        .unwrap();
+    let starting = Arc::clone(&pool);
+    let starter = helper(move || starting.prestart_core_thread());
+    entered.pass();
+    let gate = Gate::new();
+    let jobs = hold(&pool, &gate, 1);
+    let stats = pool.stats();
+    assert_eq!((stats.pool_size, stats.queued, stats.active), (1, 0, 1));
+    assert_eq!(stats.oldest_pending, None);
+    let more = hold(&pool, &gate, 1);
+    assert_eq!(pool.stats().pool_size, 2);
+    leave.open();
+    assert!(starter.join().unwrap());
+    jobs.reach(1);
+    more.reach(1);
+    gate.open();
+    assert_eq!(finish(&pool).largest_pool_size, 2);
+}
+
+#[test]
+fn a_submission_whose_new_workers_are_all_taken_gives_up_after_four() {
+    let (pool, gate) = (Arc::new(OnceLock::<Handle>::new()), Gate::new());
+    let (taking, blocker) = (Arc::clone(&pool), gate.clone());
+    let owner = ThreadPoolExecutor::builder()
+        .core_threads(0)
+        .max_threads(10)
+        .queue(Queue::Handoff)
+        .thread_factory(move |worker| {
+            let thread = worker.builder().spawn(move || worker.run())?;
+            let pool = taking.get().expect("the pool is built");
+            eventually("the worker is idle", || pool.stats().idle == 1);
+            let blocker = blocker.clone();
+            pool.execute(move || blocker.pass()).expect("the idle worker takes it");
+            Ok(thread)
+        })
+        .build()
+        .unwrap();
+    assert!(pool.set(owner.handle()).is_ok());
+    assert_eq!(owner.execute(|| ()).unwrap_err().reason(), RejectReason::Saturated);
+    assert_eq!(owner.stats().pool_size, 4);
+    gate.open();
+    assert_eq!(finish(&owner).completed, 4);
 }
 
 #[test]

@@ -13,7 +13,8 @@ use workcrew::{
 };
 
 use crate::support::{
-    Counter, Gate, LONG, SHORT, block_worker, finish, helper, repeat, single, soon, stop_point,
+    Counter, Gate, LONG, SHORT, block_worker, eventually, finish, helper, repeat, single, soon,
+    stop_point,
 };
 
 /// A pool whose only worker is blocked until the gate opens, and whose queue has no room.
@@ -27,6 +28,28 @@ fn full(policy: impl workcrew::RejectionPolicy + 'static) -> (ThreadPoolExecutor
     let gate = Gate::new();
     block_worker(&pool, &gate);
     (pool, gate)
+}
+
+#[test]
+fn one_that_is_kept_after_its_job_and_handle_does_not_keep_the_pool() {
+    let (token, kept) = (Arc::new(()), Arc::new(Mutex::new(None)));
+    let held = Arc::clone(&token);
+    let pool = ThreadPoolExecutor::builder()
+        .threads(1)
+        .on_thread_start(move |_| _ = Arc::strong_count(&held))
+        .build()
+        .expect("a pool of one thread");
+    let (gate, keeping) = (Gate::new(), Arc::clone(&kept));
+    let passed = gate.clone();
+    let keep = move || {
+        *keeping.lock() = interrupt::current();
+        passed.pass();
+    };
+    drop(pool.submit(keep).expect("the pool is open"));
+    gate.open();
+    pool.close();
+    assert!(kept.lock().is_some());
+    eventually("the pool is gone, and its hooks with it", || Arc::strong_count(&token) == 1);
 }
 
 // What an interrupt wakes.

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use workcrew::interrupt::{self, Interrupt};
 use workcrew::{
     DirectExecutor, Executor, ExecutorExt, InvokeAllError, InvokeAnyError, JoinError,
-    ManualExecutor, Queue, ThreadPerJob, ThreadPoolExecutor, policy,
+    ManualExecutor, Queue, RejectReason, ThreadPerJob, ThreadPoolExecutor, policy,
 };
 
 use crate::support::{
-    Counter, Gate, Helper, LONG, SHORT, block_worker, finish, helper, pass_time, repeat, single,
-    soon, stop_point,
+    Counter, Gate, Helper, LONG, SHORT, block_worker, eventually, finish, helper, pass_time,
+    repeat, single, soon, stop_point,
 };
 
 type Call<T> = Box<dyn FnOnce() -> T + Send>;
@@ -48,6 +48,35 @@ fn all_results_come_in_the_order_of_the_jobs() {
     assert_eq!(values(pool.invoke_all(jobs).unwrap()), (0..20).collect::<Vec<_>>());
     assert_eq!(open.into_inner(), 20);
     finish(&pool);
+}
+
+#[test]
+fn a_job_on_the_caller_is_told_when_no_thread_can_be_had_for_its_own_jobs() {
+    let pool = ThreadPoolExecutor::builder()
+        .core_threads(0)
+        .max_threads(1)
+        .queue(Queue::Handoff)
+        .keep_alive(Duration::ZERO)
+        .rejection_policy(policy::CallerRuns)
+        .thread_factory(|worker| match worker.index() {
+            1 => worker.builder().spawn(move || worker.run()),
+            _ => Err(std::io::Error::other("one is enough")),
+        })
+        .build()
+        .unwrap();
+    let (gate, handle) = (Gate::new(), pool.handle());
+    block_worker(&pool, &gate);
+    let on_caller = move || {
+        gate.open();
+        eventually("the worker leaves", || handle.stats().pool_size == 0);
+        match handle.invoke_all([|| ()]) {
+            Err(InvokeAllError::Rejected(rejected)) => rejected.reason(),
+            other => panic!("not rejected: {other:?}"),
+        }
+    };
+    let reason = pool.submit(on_caller).unwrap();
+    assert_eq!(soon(reason), RejectReason::SpawnFailed);
+    assert_eq!(finish(&pool).caller_ran, 1);
 }
 
 #[test]
@@ -187,7 +216,7 @@ fn all_returns_when_a_manual_executor_is_stopped_though_the_jobs_are_kept() {
     let manual = ManualExecutor::new();
     let executor = manual.clone();
     let caller = helper(move || executor.invoke_all([|| 1, || 2]).unwrap());
-    crate::support::eventually("both are queued", || manual.pending() == 2);
+    eventually("both are queued", || manual.pending() == 2);
     let kept = manual.shutdown_now();
     assert_eq!(kept.len(), 2);
     assert!(caller.join().iter().all(|result| result.as_ref().unwrap_err().is_cancelled()));
@@ -254,7 +283,7 @@ fn all_on_a_pool_that_discards_returns() {
     block_worker(&pool, &gate);
     let handle = pool.handle();
     let caller = helper(move || handle.invoke_all((0..4).map(|n| move || n)).unwrap());
-    crate::support::eventually("three are discarded", || pool.stats().discarded == 3);
+    eventually("three are discarded", || pool.stats().discarded == 3);
     gate.open();
     let results = caller.join();
     assert_eq!(results[0].as_ref().unwrap(), &0);
@@ -611,7 +640,7 @@ fn any_returns_when_the_pool_is_stopped_or_discards() {
         let jobs = || [boxed(|| Ok::<_, ()>(1)), boxed(|| Ok(2))];
         let caller = helper(move || handle.invoke_any(jobs()));
         let kept = if stops {
-            crate::support::eventually("both are queued", || pool.stats().queued == 2);
+            eventually("both are queued", || pool.stats().queued == 2);
             pool.shutdown_now()
         } else {
             Vec::new()

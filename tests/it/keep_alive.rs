@@ -35,6 +35,7 @@ fn surplus_workers_leave_after_the_keep_alive_and_the_core_stays() {
         });
         assert!(released.elapsed() >= keep_alive);
         pass_time(keep_alive * 2);
+        pool.wait_idle(LONG).unwrap();
         let stats = pool.stats();
         assert_eq!((stats.pool_size, stats.idle, stats.completed), (4, 4, 8));
         assert_eq!(finish(&pool).largest_pool_size, 8);

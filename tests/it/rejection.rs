@@ -10,12 +10,12 @@ use parking_lot::Mutex;
 use workcrew::policy::{Abort, Block, CallerRuns, Discard, DiscardOldest};
 use workcrew::{
     CancelOutcome, Handle, Job, JobHandle, JobState, Queue, RejectReason, Rejected,
-    RejectionPolicy, Saturation, ThreadPoolExecutor,
+    RejectionPolicy, Saturation, ThreadPoolExecutor, interrupt,
 };
 
 use crate::support::{
     Counter, Gate, Helper, LONG, SHORT, assert_cancelled, assert_conserved, block_worker,
-    eventually, finish, helper, hold, pass_time, repeat,
+    eventually, finish, helper, hold, pass_time, repeat, soon, stop_point,
 };
 
 type Policy = Box<dyn RejectionPolicy>;
@@ -251,7 +251,81 @@ fn waiting_for_room_takes_as_long_as_it_was_given() {
     }
 }
 
+#[test]
+fn a_job_on_the_caller_is_a_running_one_for_its_handle() {
+    let (pool, gate, queued) = full_pool(CallerRuns);
+    let (entered, leave, stop) = stop_point();
+    let (job, handle) = Job::with_handle(move || {
+        stop();
+        interrupt::is_interrupted()
+    });
+    let submitting = pool.handle();
+    let caller = helper(move || submitting.execute_job(job).expect("it runs here"));
+    entered.pass();
+    assert_eq!(handle.state(), JobState::Running);
+    assert_eq!(handle.cancel(), CancelOutcome::Interrupted);
+    leave.open();
+    caller.join();
+    assert!(soon(handle));
+    gate.open();
+    queued.join().unwrap();
+    let stats = finish(&pool);
+    assert_eq!((stats.caller_ran, stats.cancelled, stats.completed), (1, 0, 3));
+}
+
+// What is said.
+
+#[test]
+fn a_rejection_says_why_and_what_can_be_done() {
+    let sample = |reason| {
+        let policy = custom(move |job, saturation| saturation.reject_because(job, reason));
+        let pool = ThreadPoolExecutor::builder().rejection_policy(policy).build().unwrap();
+        pool.shutdown();
+        pool.execute(|| ()).unwrap_err()
+    };
+    let texts = [
+        (RejectReason::Saturated, "try later, or set a rejection policy"),
+        (RejectReason::Shutdown, "shut down and takes no more jobs"),
+        (RejectReason::TimedOut, "within the time given"),
+        (RejectReason::SpawnFailed, "the log has the reason"),
+        (RejectReason::Interrupted, "interrupted while waiting for room"),
+    ];
+    for (reason, text) in texts {
+        let rejected = sample(reason);
+        assert!(rejected.to_string().contains(text), "{rejected}");
+        assert_eq!(format!("{rejected:?}"), format!("Rejected {{ reason: {reason:?}, .. }}"));
+    }
+}
+
+#[test]
+fn a_policy_can_print_what_it_is_asked_about() {
+    let policy = custom(|job, saturation| {
+        assert_eq!(format!("{saturation:?}"), "Saturation { reason: Shutdown, .. }");
+        saturation.reject(job)
+    });
+    let pool = ThreadPoolExecutor::builder().rejection_policy(policy).build().unwrap();
+    pool.shutdown();
+    assert!(pool.execute(|| ()).unwrap_err().is_shutdown());
+}
+
 // Rejections under every policy.
+
+#[test]
+fn a_policy_that_finds_the_pool_shut_down_meanwhile_gives_the_job_back() {
+    let pool = Arc::new(OnceLock::<Handle>::new());
+    let stopping = Arc::clone(&pool);
+    let policy = custom(move |job, saturation| {
+        assert!(!saturation.is_shutdown());
+        stopping.get().expect("the pool is built").shutdown();
+        DiscardOldest.rejected(job, saturation)
+    });
+    let (owner, gate, queued) = full_pool(policy);
+    assert!(pool.set(owner.handle()).is_ok());
+    assert!(owner.execute(|| ()).unwrap_err().is_shutdown());
+    gate.open();
+    queued.join().unwrap();
+    assert_eq!(finish(&owner).discarded, 0);
+}
 
 #[test]
 fn every_policy_gives_the_job_back_after_a_shutdown() {

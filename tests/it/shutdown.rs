@@ -17,7 +17,7 @@ use workcrew::{
 
 use crate::support::{
     Counter, Gate, Helper, LONG, SHORT, block_worker, eventually, finish, helper, pass_time,
-    repeat, stop_point,
+    repeat, single, stop_point,
 };
 
 // After shutdown.
@@ -463,6 +463,47 @@ fn close_has_seen_the_thread_local_destructors_of_every_worker_that_ever_was() {
         pool.close();
         assert_eq!(done.get(), threads.lock().len());
     }
+}
+
+#[test]
+fn the_end_has_joined_the_threads_and_not_only_seen_their_last_step() {
+    let done = Counter::new();
+    let at_end = done.clone();
+    let pool = ThreadPoolExecutor::builder()
+        .threads(2)
+        .thread_factory(move |worker| {
+            let done = at_end.clone();
+            worker.builder().spawn(move || {
+                // Older than the thread-locals of the worker, and so destroyed after them.
+                at_thread_end(move || {
+                    pass_time(SHORT);
+                    done.add();
+                });
+                worker.run();
+            })
+        })
+        .build()
+        .unwrap();
+    for _ in 0..2 {
+        pool.execute(|| ()).unwrap();
+    }
+    assert_eq!(finish(&pool).largest_pool_size, 2);
+    assert_eq!(done.get(), 2);
+}
+
+#[test]
+fn who_gives_up_waiting_for_the_end_leaves_the_others_waiting() {
+    let pool = single();
+    let (gate, handle) = (Gate::new(), pool.handle());
+    block_worker(&pool, &gate);
+    let other = helper(move || handle.await_termination(LONG));
+    pass_time(SHORT);
+    assert_eq!(pool.await_termination(SHORT), Err(AwaitError::TimedOut));
+    pool.shutdown();
+    assert_eq!(pool.await_termination(SHORT), Err(AwaitError::TimedOut));
+    gate.open();
+    other.join().unwrap();
+    finish(&pool);
 }
 
 #[test]

@@ -28,6 +28,16 @@ fn graceless() -> ShutdownPlan {
     patient().grace(Duration::ZERO)
 }
 
+/// Patient, and opens the gate once it has begun.
+fn opening(gate: &Gate) -> ShutdownPlan {
+    let gate = gate.clone();
+    patient().on_phase(move |phase| {
+        if phase == ShutdownPhase::Refusing {
+            gate.open();
+        }
+    })
+}
+
 /// The phases that a plan went through.
 #[derive(Clone, Default)]
 struct Phases(Arc<Mutex<Vec<ShutdownPhase>>>);
@@ -313,6 +323,35 @@ fn from_a_job_of_its_own_without_grace_it_hands_back_and_interrupts() {
 }
 
 #[test]
+fn from_a_job_of_its_own_a_hurry_or_its_own_interrupt_ends_the_grace() {
+    type Hurry = fn(ShutdownPlan) -> ShutdownPlan;
+    let hurries: [Hurry; 2] = [
+        |plan| {
+            let signal = Interrupt::new();
+            signal.interrupt();
+            plan.hurried_by(&signal)
+        },
+        |plan| {
+            interrupt::current().expect("a job runs").interrupt();
+            plan
+        },
+    ];
+    for hurry in hurries {
+        let pool = single();
+        let (handle, gate) = (pool.handle(), Gate::new());
+        let passed = gate.clone();
+        let job = pool.submit(move || {
+            passed.pass();
+            handle.shutdown_with(&hurry(patient())).pending().len()
+        });
+        pool.execute(|| unreachable!()).unwrap();
+        gate.open();
+        assert_eq!(soon(job.unwrap()), 1);
+        finish(&pool);
+    }
+}
+
+#[test]
 fn a_job_of_its_own_hurries_the_run_of_another_thread() {
     let pool = single();
     let (phases, handle) = (Phases::default(), pool.handle());
@@ -460,6 +499,60 @@ fn a_pool_that_was_stopped_before_any_plan_ends_cleanly_by_one() {
 }
 
 #[test]
+fn what_was_before_the_run_is_not_in_its_report() {
+    let pool = single();
+    soon(pool.submit(|| ()).unwrap());
+    pool.submit(|| panic!("before")).unwrap().join().unwrap_err();
+    let gate = Gate::new();
+    block_worker(&pool, &gate);
+    pool.execute(|| unreachable!()).unwrap();
+    assert_eq!(pool.take_pending().len(), 1);
+    gate.open();
+    pool.wait_idle(LONG).unwrap();
+    let report = pool.shutdown_with(&patient());
+    assert_eq!((report.completed(), report.panicked(), report.code()), (0, 0, 0));
+    assert!(!report.to_string().contains("handed back"), "{report}");
+}
+
+#[test]
+fn a_run_in_a_pool_that_was_being_stopped_before_is_clean() {
+    let pool = single();
+    let gate = Gate::new();
+    block_worker(&pool, &gate);
+    drop(pool.shutdown_now());
+    let report = pool.shutdown_with(&opening(&gate));
+    assert_eq!((report.outcome(), report.completed()), (ShutdownOutcome::Clean, 1));
+}
+
+#[test]
+fn who_comes_after_a_run_that_interrupted_is_told_so() {
+    let pool = single();
+    let running = Gate::new();
+    let started = running.clone();
+    pool.execute(move || {
+        started.open();
+        interrupt::sleep(LONG).unwrap_err();
+        pass_time(SHORT);
+    })
+    .unwrap();
+    running.pass();
+    let report = pool.shutdown_with(&graceless());
+    assert_eq!(report.outcome(), ShutdownOutcome::Interrupted);
+    assert!(report.interrupt_time() >= SHORT, "{report}");
+    let later = pool.shutdown_with(&patient());
+    assert_eq!((later.outcome(), later.completed()), (ShutdownOutcome::Interrupted, 0));
+}
+
+#[test]
+fn a_plan_shows_its_times() {
+    let plan = ShutdownPlan::new().budget(Duration::from_secs(7));
+    assert_eq!(
+        format!("{plan:?}"),
+        "ShutdownPlan { grace: 30s, interrupt_wait: 10s, budget: Some(7s), hurried_by: [], .. }"
+    );
+}
+
+#[test]
 fn an_observer_that_stops_the_pool_itself_does_not_wait_for_its_own_run() {
     for reached in [ShutdownPhase::Refusing, ShutdownPhase::Ended] {
         let pool = single();
@@ -484,8 +577,7 @@ fn a_panic_meanwhile_shows_in_the_exit_code() {
     let gate = Gate::new();
     block_worker(&pool, &gate);
     pool.execute(|| panic!("while it ends")).unwrap();
-    gate.open();
-    let report = pool.shutdown_with(&patient());
+    let report = pool.shutdown_with(&opening(&gate));
     assert_eq!(
         (report.outcome(), report.panicked(), report.code()),
         (ShutdownOutcome::Clean, 1, 1)

@@ -1,0 +1,134 @@
+//! Tests of the desk, one step at a time: of what shows from outside only in a race, or as time and
+//! memory.
+
+use std::time::Duration;
+
+use super::*;
+use crate::settings::{CoreTimeout, Growth, Tenure};
+use crate::sync::bounded;
+
+fn desk(max: usize, tenure: Tenure) -> Desk {
+    let settings = Settings {
+        core: 0,
+        max,
+        capacity: None,
+        keep_alive: Duration::MAX,
+        core_timeout: CoreTimeout::Never,
+        growth: Growth::ThreadsFirst,
+        tenure,
+    };
+    Desk::new(settings, Arc::new(Shelf::default()))
+}
+
+fn enqueue(desk: &mut Desk, jobs: usize) {
+    for _ in 0..jobs {
+        desk.enqueue(Job::new(|| ()));
+    }
+}
+
+#[test]
+fn no_job_is_queued_beside_a_free_worker_though_more_were_popped_than_seen() {
+    let mut desk = desk(2, Tenure::OneJob);
+    let first = desk.recruit().index;
+    desk.recruit_arrived();
+    enqueue(&mut desk, 2);
+    let (shelf, mut dead) = (Arc::clone(&desk.shelf), Vec::new());
+    let mut outbox = shelf.lock();
+    while let Some(job) = desk.next_job(&mut outbox, &mut dead) {
+        drop(job);
+    }
+    drop(outbox);
+    let (mailbox, _mail) = bounded(2);
+    let (rest, wakes) = desk.rest(first, &mailbox);
+    wakes.wake();
+    assert_ne!(rest, admission::Rest::Leave);
+    drop(desk.recruit());
+    assert_eq!(desk.seen_pending(), 2, "the desk has not looked since");
+    assert_eq!(desk.decide(Attempt::First), Decision::HandOff);
+}
+
+#[test]
+fn while_nothing_changes_jobs_are_let_in_without_a_new_decision() {
+    let mut desk = desk(1, Tenure::Lasting);
+    desk.set(Settings { capacity: Some(10), ..desk.settings() });
+    drop(desk.recruit());
+    desk.recruit_arrived();
+    assert_eq!(desk.decide(Attempt::First), Decision::Enqueue);
+    assert_eq!(desk.clear, 9, "places beside that of the first");
+    for left in (0..9).rev() {
+        assert_eq!(desk.decide(Attempt::First), Decision::Enqueue);
+        assert_eq!(desk.clear, left);
+    }
+}
+
+#[test]
+fn a_worker_looks_before_each_job_only_where_it_may_have_to_leave() {
+    let mut lasting = desk(1, Tenure::Lasting);
+    assert!(!lasting.calls_workers());
+    drop(lasting.recruit());
+    assert!(!lasting.calls_workers());
+    drop(lasting.recruit());
+    assert!(lasting.calls_workers(), "one is too many");
+    assert!(desk(1, Tenure::OneJob).calls_workers());
+}
+
+#[test]
+fn a_worker_that_has_left_is_employed_no_more() {
+    let mut desk = desk(1, Tenure::Lasting);
+    let index = desk.recruit().index;
+    desk.recruit_arrived();
+    assert!(desk.employs(index));
+    desk.retire(index).wake();
+    assert!(!desk.employs(index));
+}
+
+#[test]
+fn a_job_without_a_worker_is_stranded_until_the_pool_stops() {
+    let mut desk = desk(1, Tenure::Lasting);
+    assert!(!desk.is_stranded());
+    enqueue(&mut desk, 1);
+    for (phase, is_stranded) in
+        [(Phase::Running, true), (Phase::Shutdown, true), (Phase::Stop, false)]
+    {
+        desk.enter(phase);
+        assert_eq!(desk.is_stranded(), is_stranded, "{phase:?}");
+    }
+}
+
+#[test]
+fn the_queue_is_swept_once_enough_of_it_is_dead_and_no_less_than_half() {
+    let mut desk = desk(1, Tenure::Lasting);
+    enqueue(&mut desk, 200);
+    let mut until_due = || (1..=200).find(|_| desk.drop_out() == Sweep::Due);
+    assert_eq!(until_due(), Some(100), "as many are dead as pending");
+    assert_eq!(until_due(), Some(64), "fewer are not worth it");
+}
+
+#[test]
+fn who_was_told_of_a_pause_has_not_missed_it() {
+    let mut desk = desk(1, Tenure::Lasting);
+    let waiter = Waiter::new();
+    desk.idle_waiters.push(Arc::clone(&waiter));
+    desk.note_idle().wake();
+    assert!(waiter.is_woken());
+    assert!(!desk.missed_pause(&waiter));
+    desk.idle_waiters.push(Arc::clone(&waiter));
+    assert!(desk.missed_pause(&waiter));
+    assert!(desk.idle_waiters.is_empty());
+}
+
+#[test]
+fn who_waits_for_the_end_is_woken_when_it_is_there_and_all_threads_can_be_joined() {
+    let mut desk = desk(1, Tenure::Lasting);
+    let waiter = Waiter::new();
+    desk.end_waiters.push(Arc::clone(&waiter));
+    desk.note_over().wake();
+    assert!(!waiter.is_woken(), "it has not ended");
+    let index = desk.recruit().index;
+    desk.enter(Phase::Terminated);
+    desk.note_over().wake();
+    assert!(!waiter.is_woken(), "a thread is still to come");
+    desk.threads.give_up(index);
+    desk.note_over().wake();
+    assert!(waiter.is_woken());
+}
