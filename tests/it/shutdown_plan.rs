@@ -484,8 +484,7 @@ fn a_panic_meanwhile_shows_in_the_exit_code() {
     let gate = Gate::new();
     block_worker(&pool, &gate);
     pool.execute(|| panic!("while it ends")).unwrap();
-    gate.open();
-    let report = pool.shutdown_with(&patient());
+    let report = pool.shutdown_with(&patient().on_phase(move |_| gate.open()));
     assert_eq!(
         (report.outcome(), report.panicked(), report.code()),
         (ShutdownOutcome::Clean, 1, 1)
