@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Barrier;
 use std::thread::{self, JoinHandle, Scope, ScopedJoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select, tick};
 use fastrand::Rng;
@@ -29,6 +29,8 @@ const WIDEST: usize = 6;
 pub(crate) enum Fault {
     /// One job in a hundred leaks 4 KiB
     Memory,
+    /// One job in a hundred takes ever longer
+    Time,
     /// One thread is never joined
     Thread,
     /// One job is neither run nor dropped
@@ -116,7 +118,8 @@ impl<'scope> Drivers<'scope> {
             let stopped = stopped.clone();
             threads.push(scope.spawn(move || repeat(Duration::from_millis(pace), &stopped, turn)));
         };
-        drive(2, Box::new(move |rng| flood(&pools.changing, rng, fault)));
+        let began = Instant::now();
+        drive(2, Box::new(move |rng| flood(&pools.changing, rng, fault, began)));
         drive(5, Box::new(|_| groups(&pools.changing.handle())));
         drive(20, Box::new(|rng| change(&pools.changing, rng)));
         drive(10, Box::new(|_| waits(&pools.elastic)));
@@ -150,7 +153,7 @@ fn repeat(pace: Duration, stopped: &Receiver<Never>, mut turn: impl FnMut(&mut R
 }
 
 /// Many small jobs, some of which are too large for the queue's own place, and some panic.
-fn flood(pool: &ThreadPoolExecutor, rng: &mut Rng, fault: Option<Fault>) {
+fn flood(pool: &ThreadPoolExecutor, rng: &mut Rng, fault: Option<Fault>, began: Instant) {
     for number in 0..40_u64 {
         let mut ticket = Ticket::new();
         match rng.u32(..100) {
@@ -158,6 +161,13 @@ fn flood(pool: &ThreadPoolExecutor, rng: &mut Rng, fault: Option<Fault>) {
                 let job = move || {
                     ticket.stamp();
                     std::mem::forget(vec![1_u8; 4096]);
+                };
+                _ = settle(pool.execute(job));
+            }
+            0 if fault == Some(Fault::Time) => {
+                let job = move || {
+                    ticket.stamp();
+                    spin(began.elapsed().mul_f64(0.001 * began.elapsed().as_secs_f64()));
                 };
                 _ = settle(pool.execute(job));
             }
@@ -179,6 +189,13 @@ fn flood(pool: &ThreadPoolExecutor, rng: &mut Rng, fault: Option<Fault>) {
         if handle.join().is_err_and(|error| !error.is_cancelled()) {
             BOOKS.object("a job that returns has not returned".to_owned());
         }
+    }
+}
+
+fn spin(time: Duration) {
+    let began = Instant::now();
+    while began.elapsed() < time {
+        std::hint::spin_loop();
     }
 }
 
@@ -353,7 +370,7 @@ pub(crate) fn break_on_purpose(fault: Option<Fault>) -> Option<JoinHandle<()>> {
             None
         }
         Some(Fault::Deadlock) => deadlock(),
-        Some(Fault::Memory) | None => None,
+        Some(Fault::Memory | Fault::Time) | None => None,
     }
 }
 

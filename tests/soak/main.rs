@@ -33,6 +33,8 @@ mod load; // pools, and what keeps them busy
 #[path = "../../benches/peers/machine.rs"]
 mod machine; // where it ran
 mod picture; // the samples as lines
+#[path = "../stress/process.rs"]
+mod process; // what the system says of this one
 mod record; // the samples
 mod short; // pools that come and go
 mod verdict; // what flat means
@@ -66,21 +68,23 @@ fn samples_of(arguments: &Arguments, pools: &Standing) -> Result<Vec<Sample>, Bo
     let mut samples = Vec::with_capacity(usize::try_from(seconds)?);
     let seconds_pass = tick(Duration::from_secs(1));
     let began = Instant::now();
-    let mut before = (BOOKS.ran(), began);
+    let mut before = (BOOKS.ran(), record::processor_time(), began);
     for _ in 0..seconds {
         let now = seconds_pass.recv()?.max(Instant::now());
         let ran = BOOKS.ran();
-        let (resident_kib, threads) = record::process();
+        let spent = record::processor_time();
+        let jobs = f64_of(ran - before.0);
         let sample = Sample {
             seconds: (now - began).as_secs_f64(),
-            rate: f64_of(ran - before.0) / (now - before.1).as_secs_f64(),
+            rate: jobs / (now - before.2).as_secs_f64(),
+            cost: (spent - before.1) / jobs.max(1.0),
             heap_kib: record::heap() / 1024.0,
-            resident_kib,
-            threads,
+            resident_kib: record::resident(),
+            threads: record::threads(),
             queued: pools.queued(),
             pools: BOOKS.pools(),
         };
-        before = (ran, now);
+        before = (ran, spent, now);
         record::print(&sample)?;
         if let Some(table) = &mut table {
             table.add(&sample)?;
@@ -92,13 +96,13 @@ fn samples_of(arguments: &Arguments, pools: &Standing) -> Result<Vec<Sample>, Bo
 
 /// Waits until there are no more threads than before, as the system needs a moment to let go of one
 /// that has been joined.
-fn threads_left(before: usize) -> Finding {
+fn threads_left(before: u64) -> Finding {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
-        let (_, threads) = record::process();
+        let threads = record::threads();
         if threads <= before || Instant::now() > deadline {
             let text = format!("threads: {before} before, {threads} when all is closed");
-            return Finding::at_most(f64_of(before as u64), f64_of(threads as u64), text);
+            return Finding::at_most(f64_of(before), f64_of(threads), text);
         }
         thread::yield_now();
     }
@@ -107,7 +111,7 @@ fn threads_left(before: usize) -> Finding {
 fn soak(arguments: &Arguments) -> Result<Vec<Finding>, Box<dyn Error>> {
     #[cfg(workcrew_deadlocks)]
     thread::spawn(deadlocks::watch);
-    let (_, threads) = record::process();
+    let threads = record::threads();
     let heap = record::heap();
     let pools = Standing::new();
     let samples = thread::scope(|scope| {

@@ -14,7 +14,7 @@ type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), Box<dyn Error>>;
 
 const WIDTH: u32 = 1000;
-const PANEL: u32 = 170;
+const PANEL: u32 = 150;
 const HEAD: u32 = 44;
 const FOOT: u32 = 50;
 
@@ -26,11 +26,12 @@ const BLUE: RGBColor = RGBColor(0, 90, 160);
 /// A figure and what it is called.
 type Panel = (&'static str, fn(&Sample) -> f64);
 
-const PANELS: [Panel; 5] = [
+const PANELS: [Panel; 6] = [
     ("jobs run, per second", |sample| sample.rate),
+    ("processor time per job, µs", |sample| sample.cost),
     ("allocations that live, KiB", |sample| sample.heap_kib),
     ("resident memory, KiB", |sample| sample.resident_kib),
-    ("threads", |sample| f64_of(sample.threads as u64)),
+    ("threads", |sample| f64_of(sample.threads)),
     ("jobs queued", |sample| f64_of(sample.queued as u64)),
 ];
 

@@ -5,9 +5,11 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 
-use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
 
 use crate::ALLOCATOR;
+use crate::process::status;
 
 /// The figures of one second.
 #[derive(Clone, Copy)]
@@ -16,11 +18,13 @@ pub(crate) struct Sample {
     pub(crate) seconds: f64,
     /// Jobs run in a second.
     pub(crate) rate: f64,
+    /// Microseconds of a processor for each of them, all that belongs to it taken together.
+    pub(crate) cost: f64,
     /// What the allocations that live hold.
     pub(crate) heap_kib: f64,
     /// What the system has given to the process and holds in memory.
     pub(crate) resident_kib: f64,
-    pub(crate) threads: usize,
+    pub(crate) threads: u64,
     /// Pending jobs of the pools that live as long as the program.
     pub(crate) queued: usize,
     /// Pools that have been made and have ended.
@@ -38,17 +42,20 @@ pub(crate) fn heap() -> f64 {
     f64_of(stats.bytes_allocated as u64) - f64_of(stats.bytes_deallocated as u64)
 }
 
-/// Resident memory of this process, in KiB, and its threads.
-pub(crate) fn process() -> (f64, usize) {
-    let this = Pid::from_u32(std::process::id());
-    // A new one each time: it remembers threads that are gone.
-    let mut system = System::new();
-    let kind = ProcessRefreshKind::nothing().with_memory().with_tasks();
-    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[this]), true, kind);
-    let process = system.process(this).expect("this process is running");
-    let others =
-        process.tasks().map_or(0, |tasks| tasks.iter().filter(|task| **task != this).count());
-    (f64_of(process.memory()) / 1024.0, 1 + others)
+/// Resident memory of this process, in KiB.
+pub(crate) fn resident() -> f64 {
+    f64_of(status("VmRSS").expect("Linux tells the resident memory"))
+}
+
+pub(crate) fn threads() -> u64 {
+    status("Threads").expect("Linux tells the number of threads")
+}
+
+/// Microseconds that processors have spent on this process.
+pub(crate) fn processor_time() -> f64 {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).expect("a process may ask for its own");
+    let micros = (usage.user_time() + usage.system_time()).num_microseconds();
+    f64_of(micros.unsigned_abs())
 }
 
 /// The table of the samples; what has been read is in the file if the program comes to a bad end.
@@ -60,6 +67,7 @@ impl Table {
         table.write_record([
             "seconds",
             "jobs_per_second",
+            "processor_us_per_job",
             "heap_kib",
             "resident_kib",
             "threads",
@@ -70,10 +78,11 @@ impl Table {
     }
 
     pub(crate) fn add(&mut self, sample: &Sample) -> Result<(), Box<dyn Error>> {
-        let Sample { seconds, rate, heap_kib, resident_kib, threads, queued, pools } = sample;
+        let Sample { seconds, rate, cost, heap_kib, resident_kib, threads, queued, pools } = sample;
         self.0.write_record([
             format!("{seconds:.1}"),
             format!("{rate:.0}"),
+            format!("{cost:.2}"),
             format!("{heap_kib:.1}"),
             format!("{resident_kib:.0}"),
             threads.to_string(),
@@ -86,10 +95,10 @@ impl Table {
 
 /// A line for those who watch.
 pub(crate) fn print(sample: &Sample) -> std::io::Result<()> {
-    let Sample { seconds, rate, heap_kib, resident_kib, threads, queued, pools } = sample;
+    let Sample { seconds, rate, cost, heap_kib, resident_kib, threads, queued, pools } = sample;
     writeln!(
         std::io::stdout(),
-        "{seconds:6.1} s  {rate:7.0} jobs/s  heap {heap_kib:7.1} KiB  resident {resident_kib:7.0} KiB  \
+        "{seconds:6.1} s  {rate:7.0} jobs/s  {cost:6.2} µs/job  heap {heap_kib:7.1} KiB  resident {resident_kib:7.0} KiB  \
          {threads:3} threads  {queued:4} queued  {pools:7} pools"
     )
 }

@@ -18,11 +18,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use self::ledger::PROGRESS;
+use self::process::status;
 
 #[cfg(workcrew_deadlocks)]
 mod deadlocks; // locks that wait for each other
 mod jobs; // what is submitted, and what is done with the handles
 mod ledger; // the audit
+mod process; // what the system says of this one
 mod rounds; // a pool's life
 mod shape; // the pools
 
@@ -53,13 +55,6 @@ fn watch(seed: u64) {
             abort();
         }
     }
-}
-
-/// A figure of this process, from where Linux tells it.
-fn status(field: &str) -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
-    line.trim_start_matches(':').trim_end_matches("kB").trim().parse().ok()
 }
 
 /// Waits until there are no more threads than before, as the system needs a moment to let go of one
