@@ -54,9 +54,9 @@ pub(crate) enum Attempt {
 }
 
 /// Workers that one submission may start before it counts as rejected. More than one is needed
-/// only where others take the new worker for their own job; the limit ends a submission to a pool
-/// whose new workers vanish.
-const MOST_STARTS: u32 = 4;
+/// only where others take the new worker for their own job, which on a busy machine happens some
+/// times in a row; the limit ends a submission to a pool whose new workers vanish.
+const MOST_STARTS: u32 = 32;
 
 /// What happens to a submitted job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -79,7 +79,7 @@ fn model_may_start(attempt: Attempt) -> bool {
     match attempt {
         Attempt::First => true,
         Attempt::Failed => false,
-        Attempt::Started(times) => times < 4,
+        Attempt::Started(times) => times < 32,
     }
 }
 

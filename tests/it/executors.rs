@@ -48,12 +48,14 @@ fn pooled(
 }
 
 /// A handle that keeps its pool's owner, for the tests alone.
-struct HandleOf(ThreadPoolExecutor, Handle);
+struct HandleOf {
+    handle: Handle,
+    _owner: ThreadPoolExecutor,
+}
 
 impl Executor for HandleOf {
     fn execute_job(&self, job: Job) -> Result<(), Rejected> {
-        assert!(!self.0.is_terminated());
-        self.1.execute_job(job)
+        self.handle.execute_job(job)
     }
 }
 
@@ -68,7 +70,7 @@ fn subjects() -> Vec<Subject> {
     let handles =
         [fixed.handle(), cached.handle(), owner.handle(), per_job.handle(), limited.handle()];
     let [of_fixed, of_cached, of_owner, of_per_job, of_limited] = handles;
-    let held = HandleOf(owner, of_owner.clone());
+    let held = HandleOf { handle: of_owner.clone(), _owner: owner };
     vec![
         pooled("fixed", Arc::new(fixed), of_fixed, Threads::One),
         pooled("cached", Arc::new(cached), of_cached, Threads::Many),

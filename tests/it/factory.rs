@@ -672,29 +672,42 @@ fn a_job_for_a_worker_that_is_being_started_does_not_wait_and_the_next_one_gets_
     assert_eq!(finish(&pool).largest_pool_size, 2);
 }
 
-#[test]
-fn a_submission_whose_new_workers_are_all_taken_gives_up_after_four() {
+/// What became of a submission to a hand-off pool that has room for 100 workers, where others at once
+/// took the first `thefts` that it started; and how many workers that made.
+fn robbed(thefts: usize) -> (Result<(), RejectReason>, usize) {
     let (pool, gate) = (Arc::new(OnceLock::<Handle>::new()), Gate::new());
     let (taking, blocker) = (Arc::clone(&pool), gate.clone());
     let owner = ThreadPoolExecutor::builder()
         .core_threads(0)
-        .max_threads(10)
+        .max_threads(100)
         .queue(Queue::Handoff)
         .thread_factory(move |worker| {
+            let index = worker.index();
             let thread = worker.builder().spawn(move || worker.run())?;
-            let pool = taking.get().expect("the pool is built");
-            eventually("the worker is idle", || pool.stats().idle == 1);
-            let blocker = blocker.clone();
-            pool.execute(move || blocker.pass()).expect("the idle worker takes it");
+            if index <= thefts {
+                let pool = taking.get().expect("the pool is built");
+                eventually("the worker is idle", || pool.stats().idle == 1);
+                let blocker = blocker.clone();
+                pool.execute(move || blocker.pass()).expect("the idle worker takes it");
+            }
             Ok(thread)
         })
         .build()
         .unwrap();
     assert!(pool.set(owner.handle()).is_ok());
-    assert_eq!(owner.execute(|| ()).unwrap_err().reason(), RejectReason::Saturated);
-    assert_eq!(owner.stats().pool_size, 4);
+    let outcome = owner.execute(|| ()).map_err(|rejected| rejected.reason());
     gate.open();
-    assert_eq!(finish(&owner).completed, 4);
+    (outcome, finish(&owner).largest_pool_size)
+}
+
+#[test]
+fn a_job_is_accepted_below_the_maximum_though_others_take_the_workers_that_it_starts() {
+    assert_eq!(robbed(20), (Ok(()), 21));
+}
+
+#[test]
+fn a_submission_whose_new_workers_are_all_taken_gives_up_in_the_end() {
+    assert_eq!(robbed(usize::MAX), (Err(RejectReason::Saturated), 32));
 }
 
 #[test]
