@@ -484,8 +484,13 @@ fn a_panic_meanwhile_shows_in_the_exit_code() {
     let gate = Gate::new();
     block_worker(&pool, &gate);
     pool.execute(|| panic!("while it ends")).unwrap();
-    gate.open();
-    let report = pool.shutdown_with(&patient());
+    // Not sooner: what ends before the run does not count for it.
+    let plan = patient().on_phase(move |phase| {
+        if phase == ShutdownPhase::Refusing {
+            gate.open();
+        }
+    });
+    let report = pool.shutdown_with(&plan);
     assert_eq!(
         (report.outcome(), report.panicked(), report.code()),
         (ShutdownOutcome::Clean, 1, 1)
