@@ -22,6 +22,10 @@ use crate::wait::{Deadline, Heed};
 /// [owner](crate::ThreadPoolExecutor) is dropped, the pool ends, and a handle's submissions are
 /// rejected.
 ///
+/// What a handle does keep is the pool's memory. A hook or a policy that holds a handle of its own
+/// pool and the pool keep each other so, for as long as the program runs, unless the handle is taken
+/// out of there when the pool has ended.
+///
 /// Its methods are those of the owner that any thread may call.
 #[derive(Clone)]
 pub struct Handle {

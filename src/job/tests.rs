@@ -50,7 +50,7 @@ trait Load: Send + Sized + 'static {
 
     /// Notes a run, and that the load has come through it.
     fn work(&self) {
-        assert!(std::ptr::from_ref(self).is_aligned());
+        assert_aligned(self);
         assert!(self.is_whole());
         note_run();
     }
@@ -70,6 +70,12 @@ struct Wide<const N: usize>(Bytes<N>);
 /// With a pointer, for the address sanitizer to follow.
 struct Owner<const N: usize>(Box<u64>, Bytes<N>);
 
+/// Looks at the address itself: what the compiler knows of a reference is what it was told.
+fn assert_aligned<T>(value: &T) {
+    let address = std::hint::black_box(std::ptr::from_ref(value).addr());
+    assert!(address % align_of::<T>() == 0, "{address:#x} for {}", align_of::<T>());
+}
+
 fn pattern<const N: usize>() -> [u8; N] {
     std::array::from_fn(|place| u8::try_from(place % 251).expect("less than 256") ^ 0x5a)
 }
@@ -80,6 +86,19 @@ impl<const N: usize> Drop for Bytes<N> {
         // A second drop would find other bytes.
         self.0.fill(0);
         note_drop();
+    }
+}
+
+// Unrun, they are dropped where they lie; to be run, they are taken out first.
+impl<const N: usize> Drop for Aligned<N> {
+    fn drop(&mut self) {
+        assert_aligned(self);
+    }
+}
+
+impl<const N: usize> Drop for Wide<N> {
+    fn drop(&mut self) {
+        assert_aligned(self);
     }
 }
 
@@ -313,6 +332,29 @@ fn a_job_can_be_moved_run_and_dropped_on_other_threads() {
     runner.join().expect("no job panics");
     assert_eq!(*count.lock(), (0..7).sum::<i32>());
     assert_eq!(Arc::strong_count(&count), 1, "every job has let go of its captures");
+}
+
+#[test]
+fn a_job_can_be_looked_at_by_many_threads_at_once() {
+    fn shares<T: Send + Sync + ?Sized>() {}
+    // What a shared job gives out.
+    shares::<dyn Pending>();
+    shares::<str>();
+    let (job, handle) = Job::with_handle(|| 5);
+    let jobs = [Job::named("a name", || ()), job];
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let [named, tracked] = &jobs;
+                assert_eq!((named.name(), tracked.name()), (Some("a name"), None));
+                assert!(named.pending().is_none() && tracked.pending().is_some());
+                assert!(named.is_live() && tracked.is_live());
+                assert!(format!("{named:?} {tracked:?}").contains(file!()));
+            });
+        }
+    });
+    jobs.into_iter().for_each(Job::run);
+    assert_eq!(handle.join().expect("it was run"), 5);
 }
 
 /// A capture whose destructor panics.
@@ -814,12 +856,10 @@ fn a_loan_that_is_left_aborts_the_process() {
     const SIGABRT: i32 = 6;
 
     if let Ok(end) = std::env::var(LEFT) {
-        let loans = Loans::new();
-        let finish = || assert_eq!(end, "kept", "a finish that panics");
-        loans.lend(|| std::mem::forget(loans.borrower(Box::new(|| ()))), finish);
+        leave_a_loan(&end);
         return;
     }
-    for end in ["kept", "panicked"] {
+    for end in ["kept", "panicked", "running", "dropped after it ran", "dropped unrun"] {
         let this = std::env::current_exe().expect("a path");
         let name = "job::tests::a_loan_that_is_left_aborts_the_process";
         let mut child = std::process::Command::new(this);
@@ -827,4 +867,46 @@ fn a_loan_that_is_left_aborts_the_process() {
         let output = output.expect("the child starts");
         assert_eq!(output.status.signal(), Some(SIGABRT), "{end}: {output:?}");
     }
+}
+
+/// A capture that stops its thread for ever, at one of its ends.
+struct Stopper {
+    at: String,
+    has_stopped: crossbeam_channel::Sender<()>,
+}
+
+impl Stopper {
+    fn stop_if(&self, now: &str) {
+        if self.at == now {
+            self.has_stopped.send(()).expect("somebody listens");
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+}
+
+impl Drop for Stopper {
+    fn drop(&mut self) {
+        self.stop_if("dropped after it ran");
+        self.stop_if("dropped unrun");
+    }
+}
+
+fn leave_a_loan(end: &str) {
+    let loans = Loans::new();
+    if matches!(end, "kept" | "panicked") {
+        let finish = || assert_eq!(end, "kept", "a finish that panics");
+        loans.lend(|| std::mem::forget(loans.borrower(Box::new(|| ()))), finish);
+        return;
+    }
+    let (has_stopped, stopped) = crossbeam_channel::bounded(1);
+    let stopper = Stopper { at: end.to_owned(), has_stopped };
+    let lending = || {
+        let borrower = loans.borrower(Box::new(move || stopper.stop_if("running")));
+        let job = Job::new(borrower);
+        let end_it = if end == "dropped unrun" { drop } else { Job::run };
+        std::thread::spawn(move || end_it(job));
+    };
+    loans.lend(lending, || stopped.recv().expect("it stops"));
 }

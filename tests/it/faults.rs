@@ -240,11 +240,11 @@ impl RejectionPolicy for Explosive {
     }
 }
 
-/// A pool all of whose captures of the user's panic when they are dropped; seven of them, apart from
+/// A pool all of whose captures of the user's panic when they are dropped; nine of them, apart from
 /// that of the hook that is told of it.
 fn mined(reports: &Counter) -> ThreadPoolExecutor {
-    let bombs: [_; 8] = std::array::from_fn(|_| Bomb);
-    let [namer, factory, starts, stops, before, after, told, policy] = bombs;
+    let bombs: [_; 10] = std::array::from_fn(|_| Bomb);
+    let [namer, factory, starts, stops, before, after, wraps, uncaught, told, policy] = bombs;
     let count = reports.clone();
     ThreadPoolExecutor::builder()
         .threads(1)
@@ -258,6 +258,11 @@ fn mined(reports: &Counter) -> ThreadPoolExecutor {
         .on_thread_stop(move |_| _ = &stops)
         .before_job(move |_| _ = &before)
         .after_job(move |_, _| _ = &after)
+        .wrap_job(move |job| {
+            let _ = &wraps;
+            job
+        })
+        .on_uncaught(move |_| _ = &uncaught)
         .on_panic(move |_| _ = (count.add(), &told))
         .build()
         .unwrap()
@@ -269,7 +274,7 @@ fn panics_of_the_destructors_of_hooks_and_policy_are_reported_once() {
     let pool = mined(&reports);
     settled(pool.submit(|| ()).unwrap()).unwrap();
     pool.close();
-    assert_eq!(reports.get(), 7);
+    assert_eq!(reports.get(), 9);
 }
 
 #[test]
@@ -295,7 +300,7 @@ fn alone_detached_mines() {
         gate.open();
         // The worker's thread is the last that has the pool.
         eventually("the thread is at its end", || Arc::strong_count(&alive) == 1);
-        reports.reach(7);
+        reports.reach(9);
     }
 }
 

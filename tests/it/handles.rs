@@ -1,11 +1,11 @@
 //! Results: that every handle settles, with the truth; cancelling; joining from a worker.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{select, unbounded};
+use crossbeam_channel::{Receiver, Sender, select, unbounded};
 use parking_lot::Mutex;
 use workcrew::interrupt::{self, Interrupt, Interrupted};
 use workcrew::{
@@ -1069,14 +1069,14 @@ fn is_aligned<T>(value: &T) -> bool {
 
 /// A closure of exactly this many captured bytes, without a destructor to blur it.
 fn exactly<const BYTES: usize>() {
-    let (sender, receiver) = unbounded();
-    let sender: &'static _ = Box::leak(Box::new(sender));
+    static CHANNEL: LazyLock<(Sender<Vec<u8>>, Receiver<Vec<u8>>)> = LazyLock::new(unbounded);
+    let (sender, receiver) = &*CHANNEL;
     let mut bytes = [0_u8; BYTES];
     for (n, byte) in bytes.iter_mut().enumerate() {
         *byte = u8::try_from(n % 251).expect("below 251");
     }
     let filled = bytes;
-    let body = move || sender.send(bytes).expect("the test receives");
+    let body = move || sender.send(bytes.to_vec()).expect("the test receives");
     assert_eq!(
         size_of_val(&body),
         (BYTES + size_of::<usize>()).next_multiple_of(size_of::<usize>())

@@ -12,7 +12,7 @@ use workcrew::{
 };
 
 use crate::support::{
-    Counter, Gate, Helper, LONG, block_worker, eventually, finish, helper, repeat, soon,
+    Counter, Gate, Helper, LONG, Own, block_worker, eventually, finish, helper, repeat, soon,
 };
 
 // When they run.
@@ -260,10 +260,10 @@ fn the_last_hook_runs_once_after_everything_else_and_before_anybody_is_told() {
 }
 
 /// Waits for a job of the pool, on its first call.
-type Wait = fn(&Arc<OnceLock<Handle>>, &Counter);
+type Wait = fn(&Own, &Counter);
 
 /// Sets one hook or another that waits.
-type Hook = fn(Builder, Arc<OnceLock<Handle>>, Counter, Wait) -> Builder;
+type Hook = fn(Builder, Own, Counter, Wait) -> Builder;
 
 #[test]
 fn hooks_may_wait_for_jobs_of_their_own_pool() {
@@ -280,22 +280,23 @@ fn hooks_may_wait_for_jobs_of_their_own_pool() {
         |builder, own, calls, wait| builder.after_job(move |_, _| wait(&own, &calls)),
     ];
     for hook in hooks {
-        let (own, calls) = (Arc::new(OnceLock::new()), Counter::new());
+        let (own, calls) = (Own::default(), Counter::new());
         let builder = ThreadPoolExecutor::builder().threads(1);
-        let pool = hook(builder, Arc::clone(&own), calls.clone(), wait).build().unwrap();
-        own.set(pool.handle()).unwrap();
+        let pool = hook(builder, own.clone(), calls.clone(), wait).build().unwrap();
+        own.set(pool.handle());
         soon(pool.submit(|| ()).unwrap());
         assert!(calls.get() >= 1);
         let stats = finish(&pool);
         assert_eq!((stats.completed, stats.largest_pool_size), (2, 1));
+        own.clear();
     }
 }
 
 #[test]
 fn the_panic_hook_may_wait_for_a_job_of_its_own_pool() {
     for with_handle in [false, true] {
-        let own: Arc<OnceLock<Handle>> = Arc::default();
-        let (in_hook, waited) = (Arc::clone(&own), Counter::new());
+        let own = Own::default();
+        let (in_hook, waited) = (own.clone(), Counter::new());
         let count = waited.clone();
         let pool = ThreadPoolExecutor::builder()
             .threads(1)
@@ -308,7 +309,7 @@ fn the_panic_hook_may_wait_for_a_job_of_its_own_pool() {
             })
             .build()
             .unwrap();
-        own.set(pool.handle()).unwrap();
+        own.set(pool.handle());
         let gate = Gate::new();
         let open = gate.clone();
         let body = move || {
@@ -328,6 +329,7 @@ fn the_panic_hook_may_wait_for_a_job_of_its_own_pool() {
         pool.wait_idle(LONG).unwrap();
         assert_eq!(waited.get(), 1, "it waited for a job that had been given to its own worker");
         finish(&pool);
+        own.clear();
     }
 }
 
@@ -345,7 +347,7 @@ enum Deed {
 /// A pool whose code calls it, up to a number of times.
 #[derive(Clone)]
 struct Scene {
-    own: Arc<OnceLock<Handle>>,
+    own: Own,
     deed: Deed,
     calls: Counter,
 }
@@ -395,10 +397,11 @@ impl Scene {
 #[track_caller]
 fn play(configure: fn(Builder, &Scene) -> Builder, act: fn(&ThreadPoolExecutor, &Scene)) {
     for deed in [Deed::Use, Deed::End] {
-        let scene = Scene { own: Arc::default(), deed, calls: Counter::new() };
+        let scene = Scene { own: Own::default(), deed, calls: Counter::new() };
         let builder = ThreadPoolExecutor::builder().threads(1).queue(Queue::Bounded(1));
         let pool = configure(builder, &scene).build().expect("a pool");
-        scene.own.set(pool.handle()).expect("set once");
+        scene.own.set(pool.handle());
+        let own = scene.own.clone();
         let (over, calls) = (Gate::new(), scene.calls.clone());
         let end = over.clone();
         let player = thread::spawn(move || {
@@ -409,6 +412,7 @@ fn play(configure: fn(Builder, &Scene) -> Builder, act: fn(&ThreadPoolExecutor, 
         });
         eventually("the scene is over", || over.is_open() || player.is_finished());
         player.join().expect("the scene plays");
+        own.clear();
         assert!(calls.get() > 0, "nobody meddled, {deed:?}");
     }
 }

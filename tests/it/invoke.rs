@@ -338,6 +338,25 @@ fn all_returns_when_the_pool_is_stopped_though_the_jobs_are_kept() {
 }
 
 #[test]
+fn an_interrupt_of_the_caller_ends_the_wait_for_any() {
+    let pool = ThreadPoolExecutor::fixed(1).unwrap();
+    let (started, own) = (Gate::new(), Interrupt::new());
+    let (handle, entered, open) = (pool.handle(), own.clone(), started.clone());
+    let caller = helper(move || {
+        let _entered = entered.enter();
+        let job = move || {
+            open.open();
+            interrupt::sleep(LONG)
+        };
+        matches!(handle.invoke_any([job]), Err(InvokeAnyError::Interrupted))
+    });
+    started.pass();
+    own.interrupt();
+    assert!(caller.join());
+    finish(&pool);
+}
+
+#[test]
 fn an_interrupt_of_the_caller_cancels_all() {
     let pool = ThreadPoolExecutor::fixed(2).unwrap();
     let (running, interrupted, own) = (Counter::new(), Counter::new(), Interrupt::new());

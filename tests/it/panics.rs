@@ -20,38 +20,46 @@ use crate::support::{
 
 // What is reported.
 
-/// Keeps the crate's errors that concern the pools and jobs of this module.
-struct Errors(Mutex<Vec<String>>);
+/// Keeps the crate's errors and warnings that concern pools and jobs with the mark.
+struct Lines(Mutex<Vec<(log::Level, String)>>);
 
-static ERRORS: Errors = Errors(Mutex::new(Vec::new()));
+static LINES: Lines = Lines(Mutex::new(Vec::new()));
 
 /// What a line must have in it to be kept.
 pub(crate) const MARK: &str = "captured";
 
-impl log::Log for Errors {
+impl log::Log for Lines {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.level() == log::Level::Error
+        metadata.level() <= log::Level::Warn
     }
 
     fn log(&self, record: &log::Record<'_>) {
         let line = record.args().to_string();
         if self.enabled(record.metadata()) && line.contains(MARK) {
-            self.0.lock().push(line);
+            self.0.lock().push((record.level(), line));
         }
     }
 
     fn flush(&self) {}
 }
 
+fn lines_with(level: log::Level, text: &str) -> usize {
+    LINES.0.lock().iter().filter(|line| line.0 == level && line.1.contains(text)).count()
+}
+
 pub(crate) fn errors_with(text: &str) -> usize {
-    ERRORS.0.lock().iter().filter(|line| line.contains(text)).count()
+    lines_with(log::Level::Error, text)
+}
+
+pub(crate) fn warnings_with(text: &str) -> usize {
+    lines_with(log::Level::Warn, text)
 }
 
 pub(crate) fn keep_errors() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        log::set_logger(&ERRORS).expect("this module installs the only logger");
-        log::set_max_level(log::LevelFilter::Error);
+        log::set_logger(&LINES).expect("this module installs the only logger");
+        log::set_max_level(log::LevelFilter::Warn);
     });
 }
 

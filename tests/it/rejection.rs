@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use workcrew::{
 };
 
 use crate::support::{
-    Counter, Gate, Helper, LONG, SHORT, assert_cancelled, assert_conserved, block_worker,
+    Counter, Gate, Helper, LONG, Own, SHORT, assert_cancelled, assert_conserved, block_worker,
     eventually, finish, helper, hold, pass_time, repeat, soon, stop_point,
 };
 
@@ -30,7 +30,7 @@ impl RejectionPolicy for Any {
 }
 
 /// A closure as a policy.
-struct Custom<F>(F);
+pub(crate) struct Custom<F>(F);
 
 impl<F> RejectionPolicy for Custom<F>
 where
@@ -42,7 +42,7 @@ where
 }
 
 /// Makes sure that a closure is taken for a policy whatever the lifetime.
-fn custom<F>(f: F) -> Custom<F>
+pub(crate) fn custom<F>(f: F) -> Custom<F>
 where
     F: Fn(Job, &Saturation<'_>) -> Result<(), Rejected> + Send + Sync,
 {
@@ -635,20 +635,21 @@ fn a_policy_that_panics_tells_the_submitter_and_the_jobs_handle() {
 
 #[test]
 fn a_policy_can_use_its_own_pool() {
-    let own: Arc<OnceLock<Handle>> = Arc::default();
-    let known = Arc::clone(&own);
+    let own = Own::default();
+    let known = own.clone();
     let (pool, gate, queued) = full_pool(custom(move |job, saturation: &Saturation<'_>| {
         let handle = known.get().expect("set below");
         assert_eq!(handle.stats().queued, 1);
         assert!(handle.try_execute(|| ()).is_err_and(|rejected| rejected.is_saturated()));
         saturation.reject(job)
     }));
-    own.set(pool.handle()).unwrap();
+    own.set(pool.handle());
     pool.execute(|| ()).unwrap_err();
     assert_eq!(pool.stats().rejected, 2);
     gate.open();
     queued.join().unwrap();
     finish(&pool);
+    own.clear();
 }
 
 #[test]

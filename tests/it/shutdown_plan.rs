@@ -571,6 +571,23 @@ fn an_observer_that_stops_the_pool_itself_does_not_wait_for_its_own_run() {
     }
 }
 
+/// It takes as long as a drop waits before it looks around.
+#[test]
+fn a_drop_that_waits_ends_when_a_plan_gives_the_pool_up() {
+    let pool = single();
+    let gate = Gate::new();
+    block_worker(&pool, &gate);
+    let handle = pool.handle();
+    let dropper = helper(move || drop(pool));
+    eventually("it waits", || handle.is_shutdown());
+    let report = handle.shutdown_with(&ShutdownPlan::new().budget(Duration::ZERO));
+    assert_eq!(report.outcome(), ShutdownOutcome::NotTerminated);
+    dropper.join();
+    assert!(!handle.is_terminated());
+    gate.open();
+    handle.await_termination(LONG).unwrap();
+}
+
 #[test]
 fn a_panic_meanwhile_shows_in_the_exit_code() {
     let pool = single();

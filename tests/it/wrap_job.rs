@@ -178,6 +178,18 @@ fn a_wrapped_pending_job_is_cancelled_at_once_with_what_is_around_it() {
 }
 
 #[test]
+fn what_comes_around_a_job_that_was_cancelled_is_dropped_at_once() {
+    let dropped = Arc::new(());
+    let held = Arc::clone(&dropped);
+    let (job, handle) = Job::with_handle(|| unreachable!());
+    assert_eq!(handle.cancel(), CancelOutcome::Removed);
+    let job = job.wrap(move |_| drop(held));
+    assert_eq!(Arc::strong_count(&dropped), 1);
+    job.run();
+    assert_cancelled::<()>(handle);
+}
+
+#[test]
 fn a_running_wrapped_job_is_interrupted_through_its_handle() {
     let pool = carrying_pool();
     let running = Gate::new();

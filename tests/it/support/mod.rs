@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use workcrew::{JobHandle, JobState, JoinError, PoolStats, ThreadPoolExecutor};
+use workcrew::{Handle, JobHandle, JobState, JoinError, PoolStats, ThreadPoolExecutor};
 
 /// As long as nothing that works ever takes.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -114,6 +114,26 @@ pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 pub(crate) fn pass_time(duration: Duration) {
     #[expect(clippy::disallowed_methods, reason = "the subject is the passing of time")]
     std::thread::sleep(duration);
+}
+
+/// A pool's handle for code that the pool itself keeps. Who set it clears it when the pool has ended:
+/// until then, pool and handle keep each other in memory.
+#[derive(Clone, Default)]
+pub(crate) struct Own(Arc<Mutex<Option<Handle>>>);
+
+impl Own {
+    pub(crate) fn set(&self, handle: Handle) {
+        *self.0.lock() = Some(handle);
+    }
+
+    pub(crate) fn get(&self) -> Option<Handle> {
+        self.0.lock().clone()
+    }
+
+    pub(crate) fn clear(&self) {
+        let handle = self.0.lock().take();
+        drop(handle);
+    }
 }
 
 /// A helper thread; joined on drop, and its panic is the test's.
