@@ -900,7 +900,7 @@ fn leave_a_loan(end: &str) {
         loans.lend(|| std::mem::forget(loans.borrower(Box::new(|| ()))), finish);
         return;
     }
-    let (has_stopped, stopped) = crossbeam_channel::bounded(1);
+    let (has_stopped, news) = crossbeam_channel::bounded(1);
     let stopper = Stopper { at: end.to_owned(), has_stopped };
     let lending = || {
         let borrower = loans.borrower(Box::new(move || stopper.stop_if("running")));
@@ -908,5 +908,5 @@ fn leave_a_loan(end: &str) {
         let end_it = if end == "dropped unrun" { drop } else { Job::run };
         std::thread::spawn(move || end_it(job));
     };
-    loans.lend(lending, || stopped.recv().expect("it stops"));
+    loans.lend(lending, || news.recv().expect("it stops"));
 }

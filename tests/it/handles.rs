@@ -1069,7 +1069,8 @@ fn is_aligned<T>(value: &T) -> bool {
 
 /// A closure of exactly this many captured bytes, without a destructor to blur it.
 fn exactly<const BYTES: usize>() {
-    static CHANNEL: LazyLock<(Sender<Vec<u8>>, Receiver<Vec<u8>>)> = LazyLock::new(unbounded);
+    type Ends = (Sender<Vec<u8>>, Receiver<Vec<u8>>);
+    static CHANNEL: LazyLock<Ends> = LazyLock::new(unbounded);
     let (sender, receiver) = &*CHANNEL;
     let mut bytes = [0_u8; BYTES];
     for (n, byte) in bytes.iter_mut().enumerate() {

@@ -312,19 +312,20 @@ fn a_policy_can_print_what_it_is_asked_about() {
 
 #[test]
 fn a_policy_that_finds_the_pool_shut_down_meanwhile_gives_the_job_back() {
-    let pool = Arc::new(OnceLock::<Handle>::new());
-    let stopping = Arc::clone(&pool);
+    let pool = Own::default();
+    let stopping = pool.clone();
     let policy = custom(move |job, saturation| {
         assert!(!saturation.is_shutdown());
         stopping.get().expect("the pool is built").shutdown();
         DiscardOldest.rejected(job, saturation)
     });
     let (owner, gate, queued) = full_pool(policy);
-    assert!(pool.set(owner.handle()).is_ok());
+    pool.set(owner.handle());
     assert!(owner.execute(|| ()).unwrap_err().is_shutdown());
     gate.open();
     queued.join().unwrap();
     assert_eq!(finish(&owner).discarded, 0);
+    pool.clear();
 }
 
 #[test]

@@ -205,7 +205,8 @@ fn what_users_hold_shows_its_state_and_nothing_of_theirs() {
 #[test]
 fn what_a_pool_shows_to_factories_policies_and_hooks_has_its_name() {
     let shown = Arc::new(Mutex::new(Vec::new()));
-    let (of_thread, of_policy, of_panic) = (Arc::clone(&shown), Arc::clone(&shown), shown.clone());
+    let (of_thread, of_policy, of_panic) =
+        (Arc::clone(&shown), Arc::clone(&shown), Arc::clone(&shown));
     let (pool, gate) = full(|builder| {
         builder
             .name("shown")
