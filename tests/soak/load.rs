@@ -27,9 +27,9 @@ const WIDEST: usize = 6;
 /// What is broken on purpose, to see that it is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Fault {
-    /// One job in a hundred leaks 4 KiB
+    /// One job in a hundred leaks 32 KiB
     Memory,
-    /// One job in a hundred takes ever longer
+    /// Jobs take ever longer
     Time,
     /// One thread is never joined
     Thread,
@@ -157,17 +157,17 @@ fn flood(pool: &ThreadPoolExecutor, rng: &mut Rng, fault: Option<Fault>, began: 
     for number in 0..40_u64 {
         let mut ticket = Ticket::new();
         match rng.u32(..100) {
-            0 if fault == Some(Fault::Memory) => {
+            _ if fault == Some(Fault::Time) => {
                 let job = move || {
                     ticket.stamp();
-                    std::mem::forget(vec![1_u8; 4096]);
+                    spin(began.elapsed().mul_f64(2e-5 * began.elapsed().as_secs_f64()));
                 };
                 _ = settle(pool.execute(job));
             }
-            0 if fault == Some(Fault::Time) => {
+            0 if fault == Some(Fault::Memory) => {
                 let job = move || {
                     ticket.stamp();
-                    spin(began.elapsed().mul_f64(0.001 * began.elapsed().as_secs_f64()));
+                    std::mem::forget(vec![1_u8; 32 * 1024]);
                 };
                 _ = settle(pool.execute(job));
             }
