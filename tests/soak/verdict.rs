@@ -9,8 +9,8 @@ const HEAP_GROWTH: f64 = 256.0;
 const RESIDENT_GROWTH: f64 = 4096.0;
 
 /// The same for the processor time of a job, as a factor. Throughput says less: the load is paced, and
-/// what else the machine does takes from it.
-const COST_GROWTH: f64 = 1.5;
+/// what else the machine does takes from it. Where that is nearly all, a job costs up to twice as much.
+const COST_GROWTH: f64 = 2.5;
 
 /// One rule, and how the run did.
 pub(crate) struct Finding {
