@@ -122,7 +122,8 @@ fn pools_of_a_phase_end_side_by_side() {
 /// Stops pools of these phases of which none stops, and checks that what the first one has used up
 /// is not there for the others.
 fn assert_one_budget(phases: [u32; 3]) {
-    const BUDGET: Duration = Duration::from_secs(1);
+    // So long that no machine is as slow at what takes no time.
+    const BUDGET: Duration = Duration::from_secs(3);
     let gate = Gate::new();
     let pools = phases.map(|phase| {
         let pool = small("stuck");

@@ -146,7 +146,7 @@ fn main() -> ExitCode {
             for Finding { text, verdict } in &findings {
                 println!("{verdict:?}: {text}");
             }
-            let is_flat = findings.iter().all(|finding| finding.verdict == Verdict::Holds);
+            let is_flat = findings.iter().all(|finding| finding.verdict != Verdict::Broken);
             if is_flat { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {

@@ -12,6 +12,10 @@ const RESIDENT_GROWTH: f64 = 4096.0;
 /// what else the machine does takes from it. Where that is nearly all, a job costs up to twice as much.
 const COST_GROWTH: f64 = 2.5;
 
+/// Seconds below which the samples are no more than reported: what else a machine does in a few
+/// seconds is more than what these rules look for.
+const ENOUGH: usize = 60;
+
 /// One rule, and how the run did.
 pub(crate) struct Finding {
     pub(crate) text: String,
@@ -21,6 +25,8 @@ pub(crate) struct Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Holds,
+    /// Reported, and not judged.
+    TooShort,
     Broken,
 }
 
@@ -47,8 +53,18 @@ fn median(samples: &[Sample], figure: impl Fn(&Sample) -> f64) -> f64 {
     figures[figures.len() / 2]
 }
 
-/// Judges by the samples; there have to be four or more.
+/// Judges by the samples, if there are enough; there have to be four or more.
 pub(crate) fn judge(samples: &[Sample]) -> Vec<Finding> {
+    let mut findings = look(samples);
+    if samples.len() < ENOUGH {
+        for finding in &mut findings {
+            finding.verdict = Verdict::TooShort;
+        }
+    }
+    findings
+}
+
+fn look(samples: &[Sample]) -> Vec<Finding> {
     let warm = warm(samples);
     let third = warm.len() / 3;
     let thirds = |figure: fn(&Sample) -> f64| {
