@@ -64,15 +64,21 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 fn every_check_that_the_page_of_proofs_names_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(root.join("tests/PROOF.md")).expect("the page of proofs");
-    let tests = sources("tests/it");
+    let (behaviours, units) = (sources("tests/it"), sources("src"));
     let mut named = 0;
     for name in quoted(&page) {
-        if let Some((module, test)) = name.split_once("::") {
-            let Some(text) = tests.get(&format!("{module}.rs")) else { continue };
-            if test.is_empty() {
-                continue;
-            }
-            assert!(text.contains(&format!("fn {test}(")), "PROOF.md names {name}");
+        if let Some((module, test)) = name.rsplit_once("::") {
+            let file = match module.strip_suffix("::tests") {
+                Some(unit) => units.get(&format!("{unit}/tests.rs")),
+                None => behaviours.get(&format!("{module}.rs")),
+            };
+            // Names of other things have two colons too.
+            let Some(text) = file.filter(|_| !test.is_empty()) else { continue };
+            let start = match test.strip_suffix('…') {
+                Some(start) => format!("fn {start}"),
+                None => format!("fn {test}("),
+            };
+            assert!(text.contains(&start), "PROOF.md names {name}");
             named += 1;
         } else if let Some(path) = name.split(' ').find(|word| word.starts_with(".ci/")) {
             // A package of the crate goes without them.
