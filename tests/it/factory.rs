@@ -3,7 +3,7 @@
 
 use std::io;
 use std::panic::resume_unwind;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use workcrew::{
 
 use crate::shutdown_now::{Fate, Ledger};
 use crate::support::{
-    Counter, Gate, HUGE, Helper, LONG, SHORT, assert_conserved, block_worker, eventually, finish,
-    helper, hold, pass_time, repeat, stop_point,
+    Counter, Gate, HUGE, Helper, LONG, Own, SHORT, assert_conserved, block_worker, eventually,
+    finish, helper, hold, pass_time, repeat, stop_point,
 };
 
 /// The ways in which a factory fails.
@@ -621,8 +621,8 @@ fn for_a_worker_that_is_dropped_later_another_is_asked_for_and_not_a_third() {
 
 #[test]
 fn a_worker_that_is_over_when_its_factory_fails_is_not_waited_for() {
-    let pool = Arc::new(OnceLock::<Handle>::new());
-    let asking = Arc::clone(&pool);
+    let pool = Own::default();
+    let asking = pool.clone();
     let owner = ThreadPoolExecutor::builder()
         .threads(1)
         .thread_factory(move |worker| {
@@ -633,9 +633,10 @@ fn a_worker_that_is_over_when_its_factory_fails_is_not_waited_for() {
         })
         .build()
         .unwrap();
-    assert!(pool.set(owner.handle()).is_ok());
+    pool.set(owner.handle());
     assert!(owner.execute(|| ()).unwrap_err().is_shutdown());
     assert_eq!(finish(&owner).rejected, 1);
+    pool.clear();
 }
 
 #[test]
@@ -675,8 +676,8 @@ fn a_job_for_a_worker_that_is_being_started_does_not_wait_and_the_next_one_gets_
 /// What became of a submission to a hand-off pool that has room for 100 workers, where others at once
 /// took the first `thefts` that it started; and how many workers that made.
 fn robbed(thefts: usize) -> (Result<(), RejectReason>, usize) {
-    let (pool, gate) = (Arc::new(OnceLock::<Handle>::new()), Gate::new());
-    let (taking, blocker) = (Arc::clone(&pool), gate.clone());
+    let (pool, gate) = (Own::default(), Gate::new());
+    let (taking, blocker) = (pool.clone(), gate.clone());
     let owner = ThreadPoolExecutor::builder()
         .core_threads(0)
         .max_threads(100)
@@ -694,10 +695,12 @@ fn robbed(thefts: usize) -> (Result<(), RejectReason>, usize) {
         })
         .build()
         .unwrap();
-    assert!(pool.set(owner.handle()).is_ok());
+    pool.set(owner.handle());
     let outcome = owner.execute(|| ()).map_err(|rejected| rejected.reason());
     gate.open();
-    (outcome, finish(&owner).largest_pool_size)
+    let largest = finish(&owner).largest_pool_size;
+    pool.clear();
+    (outcome, largest)
 }
 
 #[test]
