@@ -8,7 +8,7 @@
 use std::fs;
 use std::io;
 use std::panic::{panic_any, resume_unwind};
-use std::process::{Command, Output, Stdio, exit};
+use std::process::{Output, Stdio, exit};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -22,14 +22,13 @@ use workcrew::{
 };
 
 use crate::shutdown_now::{Fate, Ledger};
+use crate::support::alone::{assert_passed, command};
 use crate::support::{Counter, Gate, LONG, block_worker, eventually, finish, repeat, settled};
 
 /// Runs an ignored test of this module in a process of its own, which must not hang.
 #[track_caller]
 fn alone(name: &str) -> Output {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("faults::{name}"), "--ignored", "--nocapture"])
-        .args(["--test-threads", "1"])
+    let mut child = command(&format!("faults::{name}"))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -48,11 +47,7 @@ fn alone(name: &str) -> Output {
 /// The same, of a test that has to pass.
 #[track_caller]
 fn passes_alone(name: &str) {
-    let output = alone(name);
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}\n{errors}");
-    assert!(text.contains("1 passed"), "the test was not found: {text}");
+    assert_passed(&alone(name));
 }
 
 // Threads that cannot be had.

@@ -1,7 +1,6 @@
 //! Tests of groups of pools: in what order they end, within what time, and what the report says.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use workcrew::{
     interrupt,
 };
 
+use crate::support::alone::{assert_passed, command};
 use crate::support::{
     Gate, HUGE, LONG, block_worker, eventually, finish, helper, repeat, single, soon,
 };
@@ -155,16 +155,8 @@ fn what_a_phase_has_used_of_the_budget_is_not_there_for_the_next() {
 #[cfg(target_os = "linux")]
 fn pools_without_helpers_end_side_by_side_and_within_one_budget() {
     // No thread can have that stack. Those of the pools have one that they ask for.
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "group::alone_without_helpers", "--ignored", "--nocapture"])
-        .args(["--test-threads", "1"])
-        .env("RUST_MIN_STACK", HUGE.to_string())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}\n{errors}");
-    assert!(text.contains("1 passed"), "the test was not found: {text}");
+    let mut command = command("group::alone_without_helpers");
+    assert_passed(&command.env("RUST_MIN_STACK", HUGE.to_string()).output().unwrap());
 }
 
 #[test]

@@ -7,11 +7,11 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use workcrew::{Queue, ThreadPoolExecutor, interrupt};
 
+use crate::support::alone::{assert_passed, command};
 use crate::support::{Gate, LONG, block_worker, eventually, finish, pass_time, repeat};
 
 /// Clock ticks, of 10 ms as a rule, that the threads of this name have used so far; and how many
@@ -93,15 +93,7 @@ fn pools() -> usize {
 /// Runs an ignored test of this module in a process of its own.
 #[track_caller]
 fn run_alone(name: &str) {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", &format!("resources::{name}"), "--ignored", "--nocapture"])
-        .args(["--test-threads", "1"])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}\n{errors}");
-    assert!(text.contains("1 passed"), "the test was not found: {text}");
+    assert_passed(&command(&format!("resources::{name}")).output().unwrap());
 }
 
 #[test]

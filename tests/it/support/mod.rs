@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use workcrew::{Handle, JobHandle, JobState, JoinError, PoolStats, ThreadPoolExecutor};
 
+pub(crate) mod alone; // tests in processes of their own
+
 /// As long as nothing that works ever takes.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
