@@ -13,31 +13,71 @@ pub(crate) struct Counts {
     pub(crate) settings: Settings,
     /// All workers, also those whose thread is being started.
     pub(crate) workers: usize,
-    /// Workers that wait for a job.
+    /// Workers that wait for a job of the pool's own, or for room in it.
+    pub(crate) parked: usize,
+    /// Workers that were started because others are parked.
+    pub(crate) spares: usize,
+    /// Workers that wait for a job to run.
     pub(crate) idle: usize,
     /// Jobs that wait for a worker, counting those whose submitter is just starting one.
     pub(crate) waiting: usize,
     /// Workers whose thread is being started; each will take one waiting job.
     pub(crate) starting: usize,
+    /// Places that are kept for submitters that were woken because there is room.
+    pub(crate) reserved: usize,
 }
 
+/// Spares that a pool has at most. Each is a thread, whose stack takes address space.
+pub(crate) const MOST_SPARES: usize = 256;
+
 impl Counts {
-    /// Returns whether the queue can take a job: as many as are waiting beyond those that starting
-    /// workers will take must be fewer than the capacity.
+    /// The workers that the pool has for its jobs; spares only stand in for some of them.
+    fn regular(&self) -> usize {
+        self.workers - self.spares
+    }
+
+    /// The workers that run jobs or will: a parked one is left out of every rule for as long as it
+    /// is parked.
+    pub(crate) fn unparked(&self) -> usize {
+        self.workers - self.parked
+    }
+
+    /// Returns whether there are more workers than the pool may have, or spares for whom nobody is
+    /// parked any more.
+    pub(crate) fn is_oversized(&self) -> bool {
+        self.unparked() > self.settings.max || self.spares > self.parked
+    }
+
+    /// Returns whether a worker that is started now is a spare.
+    pub(crate) fn starts_spare(&self) -> bool {
+        let Settings { core, max, .. } = self.settings;
+        let is_stand_in = self.regular() >= max || (self.unparked() == 0 && self.regular() >= core);
+        self.spares < self.parked && is_stand_in
+    }
+
+    /// Returns whether another spare may be started: some worker is parked and has none.
+    pub(crate) fn may_have_spare(&self) -> bool {
+        self.spares < self.parked.min(MOST_SPARES)
+    }
+
+    /// Returns whether there is a place for a job: as many as are waiting beyond those that starting
+    /// workers will take, and the submitters for whom a place is kept, must be fewer than the places.
     fn has_room(&self) -> bool {
         let Some(capacity) = self.settings.capacity else {
             return true;
         };
         // Where there are more starting workers than jobs, one of them can take this job.
-        self.waiting < capacity.saturating_add(self.starting)
+        self.waiting + self.reserved < capacity.saturating_add(self.starting + self.idle)
     }
 
     /// Returns whether an idle worker can take a job. One that runs a single job is its submitter's
     /// who started it, and is free for another's only if that job has gone elsewhere.
     fn has_free(&self) -> bool {
         match self.settings.tenure {
-            Tenure::Lasting => self.idle > 0,
-            Tenure::OneJob => self.idle > 0 && self.idle + self.starting > self.waiting,
+            Tenure::Lasting => self.idle > 0 && (self.reserved == 0 || self.has_room()),
+            Tenure::OneJob => {
+                self.idle > 0 && self.idle + self.starting > self.waiting + self.reserved
+            }
         }
     }
 }
@@ -90,7 +130,7 @@ pub(crate) fn admit(counts: &Counts, attempt: Attempt) -> Decision {
         Attempt::Started(times) => times < MOST_STARTS,
         Attempt::Failed => false,
     };
-    if growth == Growth::QueueFirst && attempt == Attempt::First && counts.workers < core {
+    if growth == Growth::QueueFirst && attempt == Attempt::First && counts.regular() < core {
         return if has_idle { Decision::HandOffAndStart } else { Decision::Start };
     }
     if has_idle {
@@ -99,10 +139,15 @@ pub(crate) fn admit(counts: &Counts, attempt: Attempt) -> Decision {
     if counts.workers == 0 {
         return if attempt == Attempt::First { Decision::Start } else { Decision::Unstaffed };
     }
-    let can_grow = counts.workers < max && may_start;
+    if counts.unparked() == 0 && attempt == Attempt::First && counts.may_have_spare() {
+        return Decision::Start;
+    }
+    let is_below_max = counts.regular() < max;
+    let can_grow =
+        may_start && counts.unparked() < max && (is_below_max || counts.may_have_spare());
     // A starting worker that no job waits for is as good as an idle one.
     let grows_first = growth == Growth::ThreadsFirst && counts.waiting >= counts.starting;
-    if can_grow && grows_first {
+    if can_grow && is_below_max && grows_first {
         Decision::Start
     } else if counts.has_room() {
         Decision::Enqueue
@@ -131,11 +176,11 @@ const GRACE: Duration = Duration::from_millis(5);
 /// Decides whether a worker that has been idle for `idle_for` leaves. `bringing` submitters have
 /// started a worker and hold the job for it.
 pub(crate) fn rest(counts: &Counts, bringing: usize, idle_for: Duration) -> Rest {
-    let Settings { core, max, keep_alive, core_timeout, .. } = counts.settings;
-    if counts.phase != Phase::Running || counts.workers > max {
+    let Settings { core, keep_alive, core_timeout, .. } = counts.settings;
+    if counts.phase != Phase::Running || counts.is_oversized() {
         return Rest::Leave;
     }
-    let surplus = counts.workers > core || core_timeout == CoreTimeout::Allowed;
+    let surplus = counts.regular() > core || core_timeout == CoreTimeout::Allowed;
     if !surplus {
         Rest::Forever
     } else if idle_for < keep_alive {

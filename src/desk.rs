@@ -7,7 +7,7 @@
 //! Methods that change something take `&mut self`: the lock is held. What has to be done without
 //! it, waking and dropping, they return.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use crate::admission::{self, Attempt, Counts, Decision};
 use crate::job::Job;
@@ -17,15 +17,22 @@ use crate::queue::{Fifo, Outbox, Shelf};
 use crate::settings::Settings;
 use crate::stamp::Stamps;
 use crate::stats::{Ends, Tally};
+use crate::sync::thread::ThreadId;
 use crate::sync::{Arc, Sender};
 use crate::threads::Threads;
 use crate::wait::{Waiter, Wakes};
 
+use self::parked::Parked;
+pub(crate) use self::parked::{Patience, StandIn};
+use self::room::Room;
+pub(crate) use self::room::Turn;
 use self::roster::Idle;
 pub(crate) use self::roster::{Idling, Prompt, Recruit, Wake};
 
 mod figures; // the snapshot
 mod roster; // the workers
+mod room; // submitters that wait for room
+mod parked; // workers that wait for jobs of their own pool, and the spares for them
 
 // In this order: what every submission touches comes first, so that it fits on few cache lines.
 #[repr(C)]
@@ -51,6 +58,7 @@ pub(crate) struct Desk {
     settings: Settings,
     /// The ends that each worker counted, by its index.
     workers: HashMap<usize, Arc<Ends>>,
+    parked: Parked,
     last_index: usize,
     /// Workers that left and have not finished their last steps.
     departing: usize,
@@ -61,7 +69,9 @@ pub(crate) struct Desk {
     is_refused: bool,
     pub(crate) tally: Tally,
     pub(crate) threads: Threads,
-    pub(crate) room_waiters: VecDeque<Arc<Waiter>>,
+    room: Room,
+    /// Threads that have queued a job beyond the capacity, since there was room last.
+    beyond: Vec<ThreadId>,
     /// Waiting for a pause.
     pub(crate) idle_waiters: Vec<Arc<Waiter>>,
     pub(crate) end_waiters: Vec<Arc<Waiter>>,
@@ -74,6 +84,7 @@ impl Desk {
             phase: Phase::Running,
             settings,
             workers: HashMap::new(),
+            parked: Parked::default(),
             last_index: 0,
             idle: Vec::new(),
             starting: 0,
@@ -90,14 +101,16 @@ impl Desk {
             is_refused: false,
             tally: Tally::default(),
             threads: Threads::default(),
-            room_waiters: VecDeque::new(),
+            room: Room::default(),
+            beyond: Vec::new(),
             idle_waiters: Vec::new(),
             end_waiters: Vec::new(),
         }
     }
 
-    pub(crate) fn workers(&self) -> usize {
-        self.workers.len()
+    /// The workers but for the spares.
+    pub(crate) fn regular_workers(&self) -> usize {
+        self.workers.len() - self.parked.spares
     }
 
     /// Jobs accepted and not started. Exact while the outbox's lock is held, or nobody pops.
@@ -124,9 +137,12 @@ impl Desk {
             phase: self.phase,
             settings: self.settings,
             workers: self.workers.len(),
+            parked: self.parked.len(),
+            spares: self.parked.spares,
             idle: self.idle.len(),
             waiting: self.waiting(),
             starting: self.starting,
+            reserved: self.room.reserved,
         }
     }
 
@@ -158,7 +174,10 @@ impl Desk {
         }
         let decision = self.decide_anew(attempt);
         // As long as this stays so, only a want of room can make the next decision another one.
-        let is_plain = attempt == Attempt::First && self.starting == 0;
+        let is_plain = attempt == Attempt::First
+            && self.starting == 0
+            && self.room.is_quiet()
+            && self.parked.is_quiet();
         if decision == Decision::Enqueue && is_plain {
             self.clear = match self.settings.capacity {
                 None => u64::MAX,
@@ -202,6 +221,11 @@ impl Desk {
         Some(mailbox)
     }
 
+    /// The number of the job that is queued next.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.pushed
+    }
+
     /// A caller is about to run a job.
     pub(crate) fn caller_starts(&mut self, post: Arc<Post>) {
         self.tally.submitted += 1;
@@ -210,7 +234,7 @@ impl Desk {
         self.callers.push(post);
     }
 
-    /// A thread that waits for the pool's end runs a job that it popped.
+    /// A thread that is no worker runs a job that was pending, counted as started by its caller.
     pub(crate) fn caller_takes_over(&mut self, post: Arc<Post>) {
         self.callers.push(post);
     }
@@ -288,13 +312,6 @@ impl Desk {
         self.idle.len() == self.workers.len() && self.callers.is_empty() && self.pending() == 0
     }
 
-    /// Returns whether a job would find room, at least if a worker can be started where one was
-    /// not refused just now.
-    pub(crate) fn has_room(&mut self) -> bool {
-        let attempt = if self.is_refused { Attempt::Failed } else { Attempt::First };
-        self.decide(attempt) != Decision::Saturated
-    }
-
     /// Something may have become idle.
     pub(crate) fn note_idle(&mut self) -> Wakes {
         let mut wakes = Wakes::default();
@@ -310,17 +327,10 @@ impl Desk {
         place.map(|place| self.idle_waiters.swap_remove(place)).is_some()
     }
 
-    /// Room has come free for one job, and something may have become idle.
+    /// Room may have come free, and something may have become idle.
     pub(crate) fn note_change(&mut self) -> Wakes {
         let mut wakes = self.note_idle();
-        wakes.add(self.room_waiters.pop_front());
-        wakes
-    }
-
-    /// Nothing is as it was: everybody who waits for room looks again.
-    pub(crate) fn note_upheaval(&mut self) -> Wakes {
-        let mut wakes = self.note_idle();
-        wakes.add(self.room_waiters.drain(..));
+        self.give_room(&mut wakes);
         wakes
     }
 
@@ -353,11 +363,6 @@ impl Desk {
         }
         self.enter(Phase::Tidying);
         Tidy::Due
-    }
-
-    /// Returns whether jobs are pending and nobody is there to run them: a thread was refused.
-    pub(crate) fn is_stranded(&mut self) -> bool {
-        self.workers.is_empty() && self.phase < Phase::Stop && self.pending() > 0
     }
 }
 

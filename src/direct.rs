@@ -78,11 +78,13 @@ impl Executor for DirectExecutor {
             return Err(Rejected::new(job, RejectReason::Shutdown));
         }
         let runner = &self.core.runner;
-        if !runner.take_in(&job) {
+        let Some(moved) = runner.take_in(&job) else {
             runner.drop_contained(job);
             return Ok(());
-        }
-        let Some(job) = runner.put_off(job) else { return Ok(()) };
+        };
+        let job = runner.put_off(job);
+        moved.tell();
+        let Some(job) = job else { return Ok(()) };
         if !job.start() {
             runner.drop_contained(job);
             return Ok(());

@@ -36,6 +36,8 @@ pub enum JoinError {
     Cancelled,
     /// The job that called `join` was interrupted. The awaited job goes on.
     Interrupted,
+    /// The calling thread is running the awaited job, and would wait for itself. The job goes on.
+    Deadlock,
 }
 
 impl JoinError {
@@ -58,7 +60,7 @@ impl JoinError {
     pub fn into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
         match self {
             Self::Panicked(payload) => Ok(payload),
-            Self::Cancelled | Self::Interrupted => Err(self),
+            Self::Cancelled | Self::Interrupted | Self::Deadlock => Err(self),
         }
     }
 
@@ -66,7 +68,7 @@ impl JoinError {
     pub fn message(&self) -> Option<&str> {
         match self {
             Self::Panicked(payload) => panic_message(&**payload),
-            Self::Cancelled | Self::Interrupted => None,
+            Self::Cancelled | Self::Interrupted | Self::Deadlock => None,
         }
     }
 }
@@ -77,6 +79,7 @@ impl fmt::Debug for JoinError {
             Self::Panicked(_) => f.debug_tuple("Panicked").field(&self.message()).finish(),
             Self::Cancelled => f.write_str("Cancelled"),
             Self::Interrupted => f.write_str("Interrupted"),
+            Self::Deadlock => f.write_str("Deadlock"),
         }
     }
 }
@@ -90,6 +93,9 @@ impl fmt::Display for JoinError {
             },
             Self::Cancelled => f.write_str("the job was cancelled before it started"),
             Self::Interrupted => f.write_str("interrupted while waiting for the job"),
+            Self::Deadlock => f.write_str(
+                "the job is being run by the very thread that waits for it, and would wait for itself",
+            ),
         }
     }
 }
@@ -125,6 +131,31 @@ impl fmt::Display for AwaitError {
 }
 
 impl std::error::Error for AwaitError {}
+
+/// Why [`JobHandle::wait_started`](crate::JobHandle::wait_started) has not seen the job start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The time was over.
+    TimedOut,
+    /// The job that waited was interrupted.
+    Interrupted,
+    /// The awaited job was cancelled, or dropped by whoever held it, before it started; it never
+    /// runs.
+    Cancelled,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TimedOut => "timed out waiting for the job to start",
+            Self::Interrupted => "interrupted while waiting for the job to start",
+            Self::Cancelled => "the job was cancelled before it started",
+        })
+    }
+}
+
+impl std::error::Error for StartError {}
 
 /// A configuration that no pool can have. Nothing was built or changed.
 #[derive(Clone, Debug, PartialEq, Eq)]

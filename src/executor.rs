@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::error::JoinError;
 use crate::invoke::{self, InvokeAllError, InvokeAnyError};
-use crate::job::Job;
+use crate::job::{Awaited, Job};
 use crate::job_handle::JobHandle;
 use crate::rejection::Rejected;
 use crate::sync::Arc;
@@ -39,6 +39,20 @@ pub trait Executor: Send + Sync {
     ///
     /// The job, if it is not accepted.
     fn execute_job(&self, job: Job) -> Result<(), Rejected>;
+
+    /// Takes a job for which the calling thread is going to wait, together with others.
+    ///
+    /// The calls for several jobs submit by this. Unless an executor says otherwise it is
+    /// [`execute_job`](Self::execute_job). A pool does not refuse a job of its own jobs for want of
+    /// room, as those that wait for each other would: see [`invoke_all`](crate::Handle::invoke_all).
+    ///
+    /// # Errors
+    ///
+    /// The job, if it is not accepted.
+    fn execute_awaited(&self, job: Job, awaited: Awaited) -> Result<(), Rejected> {
+        let _ = awaited;
+        self.execute_job(job)
+    }
 }
 
 /// What every [`Executor`] can do beyond taking a job, also behind a `dyn`: a trait of its own, as
@@ -71,8 +85,7 @@ pub trait ExecutorExt: Executor {
     }
 
     /// Runs all jobs and returns their results in order. See
-    /// [`Handle::invoke_all`](crate::Handle::invoke_all), from which it differs in that the executor
-    /// is asked as for any job, also on a pool's own workers.
+    /// [`Handle::invoke_all`](crate::Handle::invoke_all).
     ///
     /// # Errors
     ///
@@ -86,7 +99,9 @@ pub trait ExecutorExt: Executor {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        invoke::all(jobs, Deadline::NEVER, Location::caller(), |job| self.execute_job(job))
+        invoke::all(jobs, Deadline::NEVER, Location::caller(), |job, awaited| {
+            self.execute_awaited(job, awaited)
+        })
     }
 
     /// Runs all jobs within a time limit. See
@@ -105,7 +120,9 @@ pub trait ExecutorExt: Executor {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        invoke::all(jobs, Deadline::after(timeout), Location::caller(), |job| self.execute_job(job))
+        invoke::all(jobs, Deadline::after(timeout), Location::caller(), |job, awaited| {
+            self.execute_awaited(job, awaited)
+        })
     }
 
     /// Returns the first success of several jobs. See
@@ -121,7 +138,9 @@ pub trait ExecutorExt: Executor {
         T: Send + 'static,
         E: Send + 'static,
     {
-        invoke::any(jobs, Deadline::NEVER, Location::caller(), |job| self.execute_job(job))
+        invoke::any(jobs, Deadline::NEVER, Location::caller(), |job, awaited| {
+            self.execute_awaited(job, awaited)
+        })
     }
 
     /// Returns the first success within a time limit. See
@@ -141,7 +160,9 @@ pub trait ExecutorExt: Executor {
         T: Send + 'static,
         E: Send + 'static,
     {
-        invoke::any(jobs, Deadline::after(timeout), Location::caller(), |job| self.execute_job(job))
+        invoke::any(jobs, Deadline::after(timeout), Location::caller(), |job, awaited| {
+            self.execute_awaited(job, awaited)
+        })
     }
 }
 
@@ -151,16 +172,28 @@ impl<E: Executor + ?Sized> Executor for &E {
     fn execute_job(&self, job: Job) -> Result<(), Rejected> {
         (**self).execute_job(job)
     }
+
+    fn execute_awaited(&self, job: Job, awaited: Awaited) -> Result<(), Rejected> {
+        (**self).execute_awaited(job, awaited)
+    }
 }
 
 impl<E: Executor + ?Sized> Executor for Box<E> {
     fn execute_job(&self, job: Job) -> Result<(), Rejected> {
         (**self).execute_job(job)
     }
+
+    fn execute_awaited(&self, job: Job, awaited: Awaited) -> Result<(), Rejected> {
+        (**self).execute_awaited(job, awaited)
+    }
 }
 
 impl<E: Executor + ?Sized> Executor for Arc<E> {
     fn execute_job(&self, job: Job) -> Result<(), Rejected> {
         (**self).execute_job(job)
+    }
+
+    fn execute_awaited(&self, job: Job, awaited: Awaited) -> Result<(), Rejected> {
+        (**self).execute_awaited(job, awaited)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::error::AwaitError;
 use crate::executor::Executor;
-use crate::job::Job;
+use crate::job::{Awaited, Job};
 use crate::job_handle::JobHandle;
 use crate::kept::Kept;
 use crate::phase::Phase;
@@ -311,6 +311,10 @@ impl Handle {
 impl Executor for Handle {
     fn execute_job(&self, job: Job) -> Result<(), Rejected> {
         self.pool.execute(job)
+    }
+
+    fn execute_awaited(&self, job: Job, awaited: Awaited) -> Result<(), Rejected> {
+        self.pool.execute_awaited(job, awaited)
     }
 }
 

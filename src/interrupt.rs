@@ -158,7 +158,7 @@ use crate::sync::Arc;
 pub use self::current::{
     Entered, check, current, is_interrupted, park_timeout, recv, recv_timeout, send, sleep,
 };
-pub(crate) use self::current::{end_job, enter_job, enter_pool};
+pub(crate) use self::current::{end_job, enter_inline, enter_job, enter_pool, is_running, running};
 pub use self::error::{Interrupted, RecvError, RecvTimeoutError, SendError};
 pub(crate) use self::node::{Core, Node};
 

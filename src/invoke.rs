@@ -3,9 +3,10 @@
 use std::fmt;
 
 use crate::error::{AwaitError, JoinError};
-use crate::job::{Job, Site};
-use crate::members::{JobId, Manners, Members};
-use crate::rejection::Rejected;
+use crate::job::waiting::Needs;
+use crate::job::{Awaited, Job, Site};
+use crate::members::{JobId, Members};
+use crate::rejection::{RejectReason, Rejected};
 use crate::wait::Deadline;
 
 /// Why `invoke_all` has no results. The jobs that were submitted have been cancelled.
@@ -40,24 +41,30 @@ pub(crate) fn all<F, T>(
     jobs: impl IntoIterator<Item = F>,
     deadline: Deadline,
     site: Site,
-    execute: impl Fn(Job) -> Result<(), Rejected>,
+    execute: impl Fn(Job, Awaited) -> Result<(), Rejected>,
 ) -> Result<Vec<Result<T, JoinError>>, InvokeAllError>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let mut members = Members::new(Manners::EndTheJobs);
+    let awaited = Awaited::new(Needs::All, deadline);
+    let mut members = Members::new();
     let mut results = Vec::new();
     for job in jobs {
         results.push(None);
-        if !deadline.is_past() {
-            members.submit(job, site, &execute).map_err(InvokeAllError::Rejected)?;
+        if deadline.is_past() {
+            continue;
+        }
+        match members.submit(job, site, |job| execute(job, awaited)) {
+            Ok(_) => {}
+            Err(rejected) if is_late(&rejected, deadline) => drop(rejected),
+            Err(rejected) => return Err(InvokeAllError::Rejected(rejected)),
         }
     }
     // The time can be over only for all that come later, so the ids are those of the first jobs.
     let mut note = |(id, result): (_, _)| results[place(id)] = Some(result);
     loop {
-        match members.next_by(deadline) {
+        match members.next_by(deadline, Needs::All) {
             Ok(Some(next)) => note(next),
             Ok(None) => break,
             Err(AwaitError::Interrupted) => return Err(InvokeAllError::Interrupted),
@@ -72,6 +79,11 @@ where
     Ok(results.into_iter().map(|result| result.unwrap_or(Err(JoinError::Cancelled))).collect())
 }
 
+/// Whether there was no room for the job until the time was over.
+fn is_late(rejected: &Rejected, deadline: Deadline) -> bool {
+    rejected.reason() == RejectReason::TimedOut && deadline.is_past()
+}
+
 /// The place of a job among those that were submitted, of which the first has the id 1.
 fn place(id: JobId) -> usize {
     usize::try_from(id.0 - 1).expect("there are as many results in memory")
@@ -81,14 +93,15 @@ pub(crate) fn any<F, T, E>(
     jobs: impl IntoIterator<Item = F>,
     deadline: Deadline,
     site: Site,
-    execute: impl Fn(Job) -> Result<(), Rejected>,
+    execute: impl Fn(Job, Awaited) -> Result<(), Rejected>,
 ) -> Result<T, InvokeAnyError<E>>
 where
     F: FnOnce() -> Result<T, E> + Send + 'static,
     T: Send + 'static,
     E: Send + 'static,
 {
-    let mut members = Members::new(Manners::EndTheJobs);
+    let awaited = Awaited::new(Needs::Any, deadline);
+    let mut members = Members::new();
     let mut failure = InvokeAnyError::Empty;
     let mut jobs = jobs.into_iter();
     loop {
@@ -98,10 +111,15 @@ where
             if deadline.is_past() {
                 return Err(InvokeAnyError::TimedOut);
             }
-            members.submit(job, site, &execute).map_err(InvokeAnyError::Rejected)?;
-            None
+            match members.submit(job, site, |job| execute(job, awaited)) {
+                Ok(_) => None,
+                Err(rejected) if is_late(&rejected, deadline) => {
+                    return Err(InvokeAnyError::TimedOut);
+                }
+                Err(rejected) => return Err(InvokeAnyError::Rejected(rejected)),
+            }
         } else if members.len() > 0 {
-            members.next_by(deadline).map_err(InvokeAnyError::of_wait)?
+            members.next_by(deadline, Needs::Any).map_err(InvokeAnyError::of_wait)?
         } else {
             return Err(failure);
         };

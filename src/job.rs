@@ -13,22 +13,23 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use std::panic::Location;
 
 use crate::error::Payload;
+pub(crate) use crate::panic::{catch, discard_payload, drop_caught};
 use crate::stamp::Stamp;
 use crate::sync::{Arc, AtomicPtr, Mutex, Ordering};
 
 pub(crate) use self::around::{Around, Within, compose, run_within};
 use self::body::{Body, Named, Plain, Tracked};
-pub(crate) use self::contain::{catch, discard_payload, drop_caught};
 pub use self::ended::Outcome;
 pub(crate) use self::ended::{Ended, News, Settlement};
-pub(crate) use self::pending::{Home, Pending};
+pub(crate) use self::pending::{Bound, Help, Home, Moved, Pending, Queued};
+pub use self::waiting::Awaited;
 
 mod around; // what goes around its running
 mod body; // what it carries
 mod calls; // what anybody may do with it
-mod contain; // the one place that catches panics
 mod ended; // how it ended
 mod pending; // what pools know of it
+pub(crate) mod waiting; // how a thread waits for jobs
 
 /// The words of captures that a job holds without allocating.
 const WORDS: usize = 5;
@@ -101,6 +102,16 @@ pub(crate) type Site = &'static Location<'static>;
 pub(crate) struct Origin {
     pub(crate) site: Site,
     pub(crate) name: Option<Arc<str>>,
+}
+
+/// `"mail 7" (submitted at src/main.rs:31:10)`.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{name:?} (submitted at {})", self.site),
+            None => write!(f, "a job submitted at {}", self.site),
+        }
+    }
 }
 
 /// A place for a site that one thread writes and others read.

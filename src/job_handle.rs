@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 
-use crate::error::{AwaitError, JoinError, Never};
+use crate::error::{AwaitError, JoinError, Never, StartError};
 use crate::interrupt;
-use crate::job::{Job, Origin, Pending, Site};
+use crate::job::waiting::{Company, Look, Place, Progress, Waiting};
+use crate::job::{Bound, Help, Job, Origin, Pending, Site};
 use crate::sync::{Arc, thread};
-use crate::task::{CancelOutcome, Cell, Help, JobState, Settles, Task};
-use crate::wait::{Deadline, Heed, park_until, spin_until};
+use crate::task::{CancelOutcome, JobState, Settles, Task};
+use crate::wait::{Deadline, Heed, spin_until};
 use crate::watch::Watch;
 
 /// The result of a submitted job, to come.
@@ -89,16 +90,23 @@ impl Job {
 impl<T> JobHandle<T> {
     /// Waits for the job to end and returns what it returned.
     ///
-    /// After this, the pool's statistics count the job as ended and its worker as free. Called from
-    /// a worker of the pool in which the job is still pending, it runs the job itself, so that jobs
-    /// waiting for jobs cannot starve a pool.
+    /// After this, the pool's statistics count the job as ended and its worker as free.
+    ///
+    /// Jobs that wait for jobs of their own pool cannot starve it. Called from such a job, it runs
+    /// the awaited one itself if that is pending, no worker is about to take it, and not too much of
+    /// the stack is in use. Otherwise the waiting thread does not count against the pool's size while
+    /// it waits, and another worker may be started in its place, which leaves afterwards.
+    ///
+    /// A job that is run by the thread that waits for it is interrupted together with the job that
+    /// waits, and is waited for.
     ///
     /// # Errors
     ///
     /// [`JoinError::Panicked`] with the payload if the job panicked; [`JoinError::Cancelled`] if it
     /// was cancelled or dropped before it started; [`JoinError::Interrupted`] if the job that calls
-    /// this is interrupted: then the awaited job goes on without a handle. Other than in the JDK, a
-    /// job that was [cancelled](Self::cancel) while it ran is waited for, and what it returned is
+    /// this is interrupted: then the awaited job goes on without a handle; at once
+    /// [`JoinError::Deadlock`] if the calling thread is running the awaited job. Unlike the JDK, a job
+    /// that was [cancelled](Self::cancel) while it ran is waited for, and what it returned is
     /// returned.
     pub fn join(self) -> Result<T, JoinError> {
         match self.wait(Deadline::NEVER) {
@@ -111,8 +119,10 @@ impl<T> JobHandle<T> {
 
     /// Waits for the job to end, for at most `timeout`. A zero timeout only looks.
     ///
-    /// Called from a worker of the pool in which the job is still pending, with a timeout that is
-    /// not zero, it runs the job itself, for as long as that takes.
+    /// On a pool it never runs the job itself, which could take longer. Called from a job of the pool
+    /// that has the awaited one, it lets the pool have another worker meanwhile, as
+    /// [`join`](Self::join) does where it waits. On an executor without threads, where nobody else
+    /// would come, it runs the job, for as long as that takes.
     ///
     /// # Errors
     ///
@@ -169,19 +179,9 @@ impl<T> JobHandle<T> {
         })
     }
 
-    /// Runs the job here, if it is pending and this thread is a worker of its pool.
-    pub(crate) fn help(&self) -> Help {
-        Arc::clone(&self.task).help()
-    }
-
-    /// Makes the interrupt of this thread's job reach this one, which is run here, as long as the
-    /// guard lives.
-    pub(crate) fn pass_interrupt_on(&self) -> Option<interrupt::Guard>
-    where
-        T: 'static,
-    {
-        let (current, task) = (interrupt::current()?, self.task());
-        Some(current.on_interrupt(move || task.interrupt().interrupt()))
+    /// Runs the job here, if it is pending and this thread runs jobs for its pool.
+    pub(crate) fn help(&self, bound: Bound) -> Help {
+        Arc::clone(&self.task).help(bound)
     }
 
     /// The side of the job that outlives this handle.
@@ -191,62 +191,132 @@ impl<T> JobHandle<T> {
 
     /// Waits for the job to end, but not while whoever it was handed back to keeps it: then it is
     /// cancelled. An error if the job that calls this is interrupted.
-    pub(crate) fn join_or_revoke(&self) -> Result<Result<T, JoinError>, AwaitError>
-    where
-        T: 'static,
-    {
-        loop {
-            if !interrupt::is_interrupted() {
-                let _passing = self.pass_interrupt_on();
-                self.help();
-            }
-            let is_to_do =
-                |cell: &mut Cell<T>| cell.is_back || std::mem::take(&mut cell.is_put_back);
-            match self.park(Deadline::NEVER, is_to_do)? {
-                Some(result) => return Ok(result),
-                None => Arc::clone(&self.task).revoke(),
-            }
-        }
+    pub(crate) fn join_or_revoke(&self) -> Result<Result<T, JoinError>, AwaitError> {
+        self.wait_for(Deadline::NEVER, Keeper::IsNotAwaited)
     }
 
     fn wait(&self, deadline: Deadline) -> Result<Result<T, JoinError>, AwaitError> {
-        let ended = || self.task.cell().lock().take();
-        if let Some(result) = ended() {
+        self.wait_for(deadline, Keeper::IsAwaited)
+    }
+
+    fn wait_for(
+        &self,
+        deadline: Deadline,
+        keeper: Keeper,
+    ) -> Result<Result<T, JoinError>, AwaitError> {
+        if let Some(result) = self.take() {
             return Ok(result);
         }
+        let bound = if deadline.is_never() { Bound::Stack } else { Bound::Time };
         if !deadline.is_past() && !interrupt::is_interrupted() {
-            self.help();
+            self.help(bound);
             let settled = || self.task.is_settled().then_some(());
-            if let Some(result) = spin_until(settled).and_then(|()| ended()) {
+            if let Some(result) = spin_until(settled).and_then(|()| self.take()) {
                 return Ok(result);
             }
         }
+        if self.is_run_here() {
+            return Ok(Err(JoinError::Deadlock));
+        }
+        let mut waiting = Waiting::new(deadline, Heed::Interrupts);
         loop {
-            match self.park(deadline, |cell| std::mem::take(&mut cell.is_put_back))? {
-                Some(result) => return Ok(result),
-                None => {
-                    self.help();
+            match waiting.until(&|| self.origin(), |company| self.look(bound, keeper, company))? {
+                Step::Take(result) => return Ok(result),
+                Step::Help(bound) => {
+                    self.help(bound);
                 }
+                Step::Revoke => Arc::clone(&self.task).revoke(),
             }
         }
     }
 
-    /// Waits for the result, or for something to do for it: then for `None`.
-    fn park(
-        &self,
-        deadline: Deadline,
-        is_to_do: impl Fn(&mut Cell<T>) -> bool,
-    ) -> Result<Option<Result<T, JoinError>>, AwaitError> {
-        park_until(deadline, Heed::Interrupts, || {
-            let mut cell = self.task.cell().lock();
-            let result = cell.take();
-            if result.is_none() && !is_to_do(&mut cell) {
-                cell.waiter = Some(thread::current());
-                return None;
-            }
-            Some(result)
-        })
+    /// Looks for the result, or for something to do for it.
+    fn look(&self, bound: Bound, keeper: Keeper, company: Company) -> Look<Step<T>> {
+        let mut cell = self.task.cell().lock();
+        if let Some(result) = cell.take() {
+            return Look::Ready(Step::Take(result));
+        }
+        if cell.is_back && keeper == Keeper::IsNotAwaited {
+            return Look::Ready(Step::Revoke);
+        }
+        let has_moved = std::mem::take(&mut cell.is_put_back);
+        let is_pending = cell.progress() == Some(Progress::Pending);
+        if is_pending && bound == Bound::Stack && company == Company::Full {
+            return Look::Ready(Step::Help(Bound::None));
+        }
+        if is_pending && has_moved {
+            return Look::Ready(Step::Help(bound));
+        }
+        cell.waiter = Some(thread::current());
+        Look::Wait(cell.place())
     }
+
+    /// Where the job is, if a pool has it.
+    pub(crate) fn place(&self) -> Option<Place> {
+        self.task.cell().lock().place()
+    }
+
+    /// Returns whether this thread is running the job.
+    pub(crate) fn is_run_here(&self) -> bool {
+        Arc::clone(&self.task).is_run_here()
+    }
+
+    /// Names the job, for the log.
+    pub(crate) fn origin(&self) -> String {
+        self.task.origin().to_string()
+    }
+
+    /// Waits until the job has started, for at most `timeout`. A zero timeout only looks.
+    ///
+    /// A job that has ended has started, too. So a test can wait for a job to be running before it
+    /// calls [`shutdown_now`](crate::Handle::shutdown_now).
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::TimedOut`] after `timeout`, [`StartError::Interrupted`] if the job that calls
+    /// this is interrupted, and [`StartError::Cancelled`] if the job was cancelled or dropped before
+    /// it started.
+    pub fn wait_started(&self, timeout: Duration) -> Result<(), StartError> {
+        let deadline = Deadline::after(timeout);
+        let mut waiting = Waiting::new(deadline, Heed::Interrupts);
+        let has_started = waiting.until(&|| self.origin(), |_company| {
+            let mut cell = self.task.cell().lock();
+            match cell.state() {
+                JobState::Pending => {
+                    let this = thread::current();
+                    if cell.start_waiters.iter().all(|waiter| waiter.id() != this.id()) {
+                        cell.start_waiters.push(this);
+                    }
+                    self.task.await_start();
+                    Look::Wait(cell.place())
+                }
+                JobState::Running | JobState::Finished | JobState::Panicked => Look::Ready(true),
+                JobState::Cancelled => Look::Ready(false),
+            }
+        });
+        match has_started {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(StartError::Cancelled),
+            Err(AwaitError::Interrupted) => Err(StartError::Interrupted),
+            Err(AwaitError::TimedOut | AwaitError::FromWorker) => Err(StartError::TimedOut),
+        }
+    }
+}
+
+/// Whether a job that was handed back is waited for while whoever has it keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeper {
+    IsAwaited,
+    IsNotAwaited,
+}
+
+/// What a thread that waits for a job does next.
+enum Step<T> {
+    Take(Result<T, JoinError>),
+    /// The job is where this thread may run it.
+    Help(Bound),
+    /// Whoever has the job may keep it.
+    Revoke,
 }
 
 impl<T> Drop for JobHandle<T> {

@@ -9,11 +9,10 @@ use crossbeam_channel::Receiver;
 use crate::error::{AwaitError, Never};
 use crate::executor::Executor;
 use crate::interrupt::Interrupted;
-use crate::job::Job;
-use crate::members::{JobId, Joined, Manners, Members};
-use crate::pool::Pool;
+use crate::job::waiting::Needs;
+use crate::job::{Awaited, Job};
+use crate::members::{JobId, Joined, Members};
 use crate::rejection::Rejected;
-use crate::sync::Arc;
 use crate::task::CancelOutcome;
 use crate::wait::Deadline;
 
@@ -29,10 +28,10 @@ type Execute = Box<dyn Fn(Job) -> Result<(), Rejected> + Send + Sync>;
 /// [`Cancelled`](crate::JoinError::Cancelled), so nobody waits in vain; if whoever it was handed back to
 /// runs it, its result goes nowhere. `shutdown` lets all run that were submitted before.
 ///
-/// Waiting from a worker of the same pool runs pending jobs of the set meanwhile, and a job that
-/// such a worker submits while the pool is saturated is run at once by that worker, without asking
-/// the policy; so jobs that wait for jobs cannot starve a pool. An interrupt of the job that waits
-/// ends the wait, not the jobs of the set.
+/// Jobs that wait for jobs of their own pool cannot starve it: a job that waits here does not count
+/// against the pool's size meanwhile, so that another worker may be started in its place, and a job
+/// that it submits while the pool is saturated is run at once by its own thread, without asking the
+/// policy. An interrupt of the job that waits ends the wait, not the jobs of the set.
 ///
 /// Dropping the set cancels what is left: pending jobs are removed, running ones interrupted, and
 /// nobody waits for them. [`detach_all`](Self::detach_all) lets them go on instead.
@@ -78,20 +77,11 @@ pub struct JoinSet<T> {
 
 impl<T: Send + 'static> JoinSet<T> {
     /// Makes an empty set whose jobs `executor` runs. For a pool there is
-    /// [`join_set`](crate::Handle::join_set): a set made here asks the pool's policy also on the
-    /// pool's own workers, which under [`Block`](crate::policy::Block) can wait for themselves.
+    /// [`join_set`](crate::Handle::join_set), too.
     pub fn on(executor: impl Executor + 'static) -> Self {
         Self {
-            execute: Box::new(move |job| executor.execute_job(job)),
-            members: Members::new(Manners::EndTheWait),
-        }
-    }
-
-    pub(crate) fn of_pool(pool: &Arc<Pool>) -> Self {
-        let pool = Arc::clone(pool);
-        Self {
-            execute: Box::new(move |job| pool.execute_member(job)),
-            members: Members::new(Manners::EndTheWait),
+            execute: Box::new(move |job| executor.execute_awaited(job, Awaited::All)),
+            members: Members::new(),
         }
     }
 
@@ -120,15 +110,12 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// [`Interrupted`] if the job that calls this is interrupted; the set is as before.
     pub fn join_next(&mut self) -> Result<Option<Joined<T>>, Interrupted> {
-        self.members.next_by(Deadline::NEVER).map_err(|error| match error {
+        self.members.next_by(Deadline::NEVER, Needs::Any).map_err(|error| match error {
             AwaitError::Interrupted | AwaitError::TimedOut | AwaitError::FromWorker => Interrupted,
         })
     }
 
     /// Waits for the next job to end, for at most `timeout`. A zero timeout only looks.
-    ///
-    /// Called from a worker of the pool with a timeout that is not zero it runs pending jobs, for
-    /// as long as the one that it has begun takes.
     ///
     /// # Errors
     ///
@@ -138,7 +125,7 @@ impl<T: 'static> JoinSet<T> {
         &mut self,
         timeout: Duration,
     ) -> Result<Option<Joined<T>>, AwaitError> {
-        self.members.next_by(Deadline::after(timeout))
+        self.members.next_by(Deadline::after(timeout), Needs::Any)
     }
 
     /// Returns the name and the result of the next job, if one has ended.
@@ -148,8 +135,8 @@ impl<T: 'static> JoinSet<T> {
 
     /// Returns a channel that never carries a message and disconnects when
     /// [`try_join_next`](Self::try_join_next) has a result, or the set is empty: an arm for
-    /// `select!`. It is good for one job: ask again for the next. Waiting on it does not run
-    /// pending jobs, as `join_next` does.
+    /// `select!`. It is good for one job: ask again for the next. The pool does not know of a wait on
+    /// it: from a job of a small pool, `join_next` is the better one.
     pub fn ready(&self) -> Receiver<Never> {
         self.members.ready()
     }

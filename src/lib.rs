@@ -197,12 +197,12 @@
 
 pub use crate::builder::Builder;
 pub use crate::direct::DirectExecutor;
-pub use crate::error::{AwaitError, BuildError, JoinError, Never};
+pub use crate::error::{AwaitError, BuildError, JoinError, Never, StartError};
 pub use crate::executor::{Executor, ExecutorExt};
 pub use crate::handle::Handle;
 pub use crate::hooks::Worker;
 pub use crate::invoke::{InvokeAllError, InvokeAnyError};
-pub use crate::job::{Job, Outcome};
+pub use crate::job::{Awaited, Job, Outcome};
 pub use crate::job_handle::JobHandle;
 pub use crate::join_set::JoinSet;
 pub use crate::kept::Kept;
@@ -270,7 +270,9 @@ mod uncaught; // a panic that nobody receives
 mod kept; // what is done at the pool's very end
 mod stats; // the figures
 mod error; // errors, and what a panic says
+mod panic; // catching and discarding panics
 mod wait; // parking until woken, timed out or interrupted
+mod stack; // how much of a thread's stack is in use
 mod sync; // locks, atomics, threads, time: one place to exchange them
 #[cfg(all(test, workcrew_loom))]
 mod model; // the promises, under the model checker

@@ -52,7 +52,7 @@ impl Pool {
             desk.enter(Phase::Shutdown);
         }
         desk.tell_idle();
-        let wakes = desk.note_upheaval();
+        let wakes = desk.note_change();
         let tidy = desk.try_tidy();
         drop(desk);
         wakes.wake();
@@ -60,7 +60,7 @@ impl Pool {
             log::debug!("pool {}: shuts down", self.name);
         }
         self.tidy(tidy);
-        self.rescue();
+        let _attention = self.rescue();
     }
 
     pub(crate) fn shutdown_now(self: &Arc<Self>) -> Vec<Job> {
@@ -74,7 +74,7 @@ impl Pool {
         }
         let pending = desk.take_all(&mut outbox, &mut dead);
         desk.tell_idle();
-        let wakes = desk.note_upheaval();
+        let wakes = desk.note_change();
         drop(desk);
         drop(outbox);
         wakes.wake();
@@ -93,7 +93,7 @@ impl Pool {
         let mut outbox = self.outbox.lock();
         let mut desk = self.desk.lock();
         let pending = desk.take_all(&mut outbox, &mut dead);
-        let wakes = desk.note_upheaval();
+        let wakes = desk.note_change();
         let tidy = desk.try_tidy();
         drop(desk);
         drop(outbox);
@@ -109,12 +109,12 @@ impl Pool {
             Tidy::NotYet => return,
             Tidy::Due => {}
         }
-        let role = self.enter(None);
+        let role = self.enter_hook();
         self.hooks.terminated(&self.name);
         drop(role);
         let mut desk = self.desk.lock();
         desk.enter(Phase::Terminated);
-        let mut wakes = desk.note_upheaval();
+        let mut wakes = desk.note_change();
         wakes.append(desk.note_over());
         drop(desk);
         log::debug!("pool {}: has ended", self.name);
@@ -131,7 +131,7 @@ impl Pool {
             return Err(AwaitError::FromWorker);
         }
         loop {
-            self.rescue();
+            let _attention = self.rescue();
             let mut desk = self.desk.lock();
             let has_ended = desk.phase() == Phase::Terminated;
             if has_ended && desk.threads.all_joined() {
@@ -175,7 +175,7 @@ impl Pool {
         drop(desk);
         wakes.wake();
         loop {
-            self.rescue();
+            let _attention = self.rescue();
             let is_stranded = self.desk.lock().is_stranded();
             let until =
                 if is_stranded { deadline.sooner(Deadline::after(RESCUE)) } else { deadline };
@@ -278,7 +278,7 @@ impl Pool {
 
     /// Runs a pending job on this thread if nobody else is there to run it.
     pub(crate) fn run_stranded(self: &Arc<Self>) -> bool {
-        self.rescue();
+        let _attention = self.rescue();
         let mut dead = Vec::new();
         let mut outbox = self.outbox.lock();
         let mut desk = self.desk.lock();

@@ -9,7 +9,8 @@ use std::collections::VecDeque;
 
 use crate::error::{Payload, panic_text};
 use crate::interrupt::{self, Interrupt};
-use crate::job::{Home, Job, Pending, discard_payload, drop_caught};
+use crate::job::waiting::{Attention, Standing};
+use crate::job::{Bound, Help, Home, Job, Moved, Pending, discard_payload, drop_caught};
 use crate::sync::{Arc, thread_local};
 
 /// Runs the jobs of one executor, and is their home. It holds none of them, so that they are dropped
@@ -56,8 +57,8 @@ impl Runner {
     }
 
     /// Makes this the job's home; false if its handle has cancelled it.
-    pub(crate) fn take_in(self: &Arc<Self>, job: &Job) -> bool {
-        job.pending().is_none_or(|task| task.queue(Arc::clone(self) as Arc<dyn Home>))
+    pub(crate) fn take_in(self: &Arc<Self>, job: &Job) -> Option<Moved> {
+        job.moves_to(0, || Arc::clone(self) as Arc<dyn Home>)
     }
 
     /// Makes this thread one that runs jobs, which `stop` interrupts.
@@ -131,16 +132,36 @@ impl Home for Runner {
 
     fn cancel_ended(&self) {}
 
-    fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool) -> bool {
-        let Some(stop) = self.with_role(|role| role.stop.clone()) else { return false };
-        if !claim() {
-            return true;
+    fn help(
+        &self,
+        task: &Arc<dyn Pending>,
+        _bound: Bound,
+        claim: &mut dyn FnMut(u64) -> Help,
+    ) -> Help {
+        let Some(stop) = self.with_role(|role| role.stop.clone()) else { return Help::NotHere };
+        let help = claim(0);
+        if help == Help::Ran {
+            let frame = interrupt::enter_inline(&stop);
+            self.run(Job::tracked(Arc::clone(task)));
+            drop(frame);
         }
-        // A frame of its own: the waiting job's interrupt comes back after.
-        let frame = interrupt::enter_pool(&stop);
-        self.run(Job::tracked(Arc::clone(task)));
-        drop(frame);
-        true
+        help
+    }
+
+    fn is_inside(&self) -> bool {
+        self.with_role(|_| ()).is_some()
+    }
+
+    fn park(&self) {}
+
+    fn unpark(&self) {}
+
+    fn attend(self: Arc<Self>, standing: Standing) -> Attention {
+        match standing {
+            Standing::Outside => Attention::None,
+            // No other thread comes for the pending jobs.
+            Standing::Inside | Standing::InsideLonger => Attention::Full,
+        }
     }
 
     fn report_panic(&self, payload: Payload) {

@@ -156,8 +156,12 @@ impl Executor for ManualExecutor {
         if state.is_shutdown {
             return Err(Rejected::new(job, RejectReason::Shutdown));
         }
-        let dead = if self.core.runner.take_in(&job) { state.backlog.push(job) } else { vec![job] };
+        let moved = self.core.runner.take_in(&job);
+        let dead = if moved.is_some() { state.backlog.push(job) } else { vec![job] };
         drop(state);
+        if let Some(moved) = moved {
+            moved.tell();
+        }
         self.core.runner.drop_all(dead);
         Ok(())
     }

@@ -193,7 +193,6 @@ where
             self.pool.drop_contained(job);
             return None;
         }
-        chunk.pass_interrupt_on();
         if let Err(rejected) = self.pool.run_on_caller(job) {
             self.refuse(rejected.into_job());
         }

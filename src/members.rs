@@ -9,14 +9,15 @@ use std::fmt;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::error::{AwaitError, JoinError, Never};
-use crate::interrupt::{self, Guard};
-use crate::job::{Job, Site};
+use crate::interrupt;
+use crate::job::waiting::{Company, Look, Needs, Waiting, place_of_several};
+use crate::job::{Bound, Help, Job, Site};
 use crate::job_handle::JobHandle;
 use crate::rejection::Rejected;
 use crate::sync::thread::{self, Thread};
 use crate::sync::{Arc, Mutex, MutexGuard};
-use crate::task::{CancelOutcome, Help};
-use crate::wait::{Deadline, Heed, park_until};
+use crate::task::CancelOutcome;
+use crate::wait::{Deadline, Heed};
 use crate::watch::{Watch, Watcher};
 
 /// Names a job of a [`JoinSet`](crate::JoinSet): a number, from 1 on in the order of submission.
@@ -39,28 +40,6 @@ pub(crate) struct Members<T> {
     last: u64,
     /// No job before this one is still to be run by who waits.
     helped: JobId,
-    manners: Manners,
-}
-
-/// What an interrupt of the job that waits does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Manners {
-    /// It ends the wait alone.
-    EndTheWait,
-    /// It ends the jobs too: one that the waiting thread runs itself is interrupted.
-    EndTheJobs,
-}
-
-impl Manners {
-    fn pass_on<T>(self, handle: &JobHandle<T>) -> Option<Guard>
-    where
-        T: 'static,
-    {
-        match self {
-            Self::EndTheWait => None,
-            Self::EndTheJobs => handle.pass_interrupt_on(),
-        }
-    }
 }
 
 /// Which jobs have ended, and who is to be told.
@@ -133,8 +112,8 @@ impl Drop for Entry<'_> {
 }
 
 impl<T> Members<T> {
-    pub(crate) fn new(manners: Manners) -> Self {
-        Self { handles: BTreeMap::new(), news: Arc::default(), last: 0, helped: JobId(0), manners }
+    pub(crate) fn new() -> Self {
+        Self { handles: BTreeMap::new(), news: Arc::default(), last: 0, helped: JobId(0) }
     }
 
     /// Submits a job by `execute`, as from `site`.
@@ -154,9 +133,8 @@ impl<T> Members<T> {
         let entry = Entry { news: &self.news, id };
         let watch = Watch::new(Arc::clone(&self.news) as Arc<dyn Watcher>, id.0);
         let (job, handle) = Job::watched(f, site, watch);
-        let passing = self.manners.pass_on(&handle);
         execute(job)?;
-        drop(passing);
+        handle.task().is_held();
         std::mem::forget(entry);
         self.handles.insert(id, handle);
         Ok(id)
@@ -215,10 +193,29 @@ impl<T> Members<T> {
     }
 }
 
-impl<T: 'static> Members<T> {
-    /// Waits for the next job to end; none if there is no job left. A worker of the jobs' pool runs
-    /// pending ones meanwhile.
-    pub(crate) fn next_by(&mut self, deadline: Deadline) -> Result<Option<Joined<T>>, AwaitError> {
+/// What a thread that waits does next.
+enum Step {
+    Take(JobId),
+    /// A job is where this thread may run it.
+    Help,
+    /// Whether somebody else can be had has changed.
+    Company(Company),
+}
+
+impl<T> Members<T> {
+    /// Waits for the next job to end; none if there is no job left. A thread that needs all of them
+    /// runs pending ones meanwhile, if it runs jobs for their pool and there is no time limit.
+    pub(crate) fn next_by(
+        &mut self,
+        deadline: Deadline,
+        needs: Needs,
+    ) -> Result<Option<Joined<T>>, AwaitError> {
+        let is_untimed = deadline.is_never();
+        let usual = if is_untimed { Bound::Stack } else { Bound::Time };
+        let needs_all = needs == Needs::All;
+        let mut bound = needs_all.then_some(usual);
+        let mut waiting = Waiting::new(deadline, Heed::Interrupts);
+        let mut known = Company::Likely;
         loop {
             if let Some(next) = self.try_next() {
                 return Ok(Some(next));
@@ -226,38 +223,81 @@ impl<T: 'static> Members<T> {
             if self.handles.is_empty() {
                 return Ok(None);
             }
-            if !deadline.is_past() && !interrupt::is_interrupted() && self.help() {
+            if let Some(bound) = bound
+                && !interrupt::is_interrupted()
+                && self.help(bound)
+            {
+                known = Company::Likely;
                 continue;
             }
-            let ended = park_until(deadline, Heed::Interrupts, || {
-                let mut board = self.news.board.lock();
-                let id = board.ended.pop_front();
-                if id.is_none() && !std::mem::take(&mut board.is_changed) {
-                    board.waiter = Some(thread::current());
-                    return None;
-                }
-                Some(id)
-            })?;
-            if let Some(id) = ended {
-                return Ok(Some(self.take(id)));
+            if let Some(own) = self.take_own() {
+                return Ok(Some(own));
             }
+            let step = waiting.until(&|| self.origin(), |company| {
+                let mut board = self.news.board.lock();
+                if let Some(id) = board.ended.pop_front() {
+                    return Look::Ready(Step::Take(id));
+                }
+                let has_changed = std::mem::take(&mut board.is_changed);
+                if has_changed && needs_all {
+                    return Look::Ready(Step::Help);
+                }
+                if company != known {
+                    return Look::Ready(Step::Company(company));
+                }
+                board.waiter = Some(thread::current());
+                drop(board);
+                Look::Wait(place_of_several(self.handles.values().filter_map(JobHandle::place)))
+            })?;
+            bound = match step {
+                Step::Take(id) => return Ok(Some(self.take(id))),
+                Step::Help => Some(usual),
+                Step::Company(company) => {
+                    known = company;
+                    match company {
+                        Company::Likely => None,
+                        Company::Full if is_untimed => Some(Bound::None),
+                        Company::Refused | Company::Full => Some(usual),
+                    }
+                }
+            };
         }
     }
 
     /// Runs the oldest pending job here, if that is for this thread to do.
-    fn help(&mut self) -> bool {
+    fn help(&mut self, bound: Bound) -> bool {
         let mut are_over = true;
         for (&id, handle) in self.handles.range(self.helped..) {
-            let _passing = self.manners.pass_on(handle);
-            match handle.help() {
+            match handle.help(bound) {
                 Help::Ran => return true,
-                Help::NotHere => return false,
-                Help::Held => are_over = false,
+                Help::NotHere | Help::TooDeep => return false,
+                Help::Held | Help::Promised => are_over = false,
                 Help::NotNeeded if are_over => self.helped = id,
                 Help::NotNeeded => {}
             }
         }
         false
+    }
+
+    /// Takes out a job that this thread is running itself, if no other is left: it would wait for
+    /// itself.
+    fn take_own(&mut self) -> Option<Joined<T>> {
+        let are_few = self.handles.len() <= interrupt::running();
+        if !(are_few && self.handles.values().all(JobHandle::is_run_here)) {
+            return None;
+        }
+        let (id, _handle) = self.handles.pop_first()?;
+        self.news.board.lock().awaited.remove(&id.0);
+        Some((id, Err(JoinError::Deadlock)))
+    }
+
+    /// Names one of the jobs, for the log.
+    fn origin(&self) -> String {
+        let first = self.handles.values().next().map(JobHandle::origin).unwrap_or_default();
+        match self.handles.len() {
+            0 | 1 => first,
+            several => format!("{first} and {} more", several - 1),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::builder::Builder;
 use crate::error::{AwaitError, BuildError};
 use crate::executor::Executor;
 use crate::handle::Handle;
-use crate::job::Job;
+use crate::job::{Awaited, Job};
 use crate::job_handle::JobHandle;
 use crate::lifecycle::OnDrop;
 use crate::phase::Phase;
@@ -379,6 +379,10 @@ impl Drop for ThreadPoolExecutor {
 impl Executor for ThreadPoolExecutor {
     fn execute_job(&self, job: Job) -> Result<(), Rejected> {
         self.handle.execute_job(job)
+    }
+
+    fn execute_awaited(&self, job: Job, awaited: Awaited) -> Result<(), Rejected> {
+        self.handle.execute_awaited(job, awaited)
     }
 }
 

@@ -3,23 +3,30 @@
 //! Locks are taken in this order: outbox, desk, the state of one job. No user code runs, and nothing
 //! of the user's is dropped, under any of them.
 
-use std::cell::RefCell;
 use std::io;
 
 use crate::desk::{Desk, Recruit, Sweep};
 use crate::error::Payload;
 use crate::hooks::{Hooks, Worker};
 use crate::interrupt::{self, Interrupt};
-use crate::job::{Home, Job, Outcome, Pending, Settlement, drop_caught};
+use crate::job::waiting::Attention;
+use crate::job::{Job, Outcome, Settlement, drop_caught};
 use crate::post::Post;
 use crate::queue::Shelf;
 use crate::rejection::{RejectionPolicy, policy};
 use crate::running::RunningJob;
-use crate::settings::{Settings, Tenure};
-use crate::stats::{Ends, PoolStats};
+use crate::settings::Settings;
+use crate::stats::PoolStats;
 use crate::stopping::Stopping;
-use crate::sync::{Apart, Arc, Mutex, thread_local};
+use crate::sync::{Apart, Arc, Mutex};
+use crate::wait::Hint;
 use crate::worker::ThreadMaker;
+
+mod role; // what a thread is to a pool
+mod home; // what handles and waiting threads ask of it
+mod room; // waiting for room
+
+pub(crate) use self::room::KeptRoom;
 
 /// A pool, shared by its owner, its handles, its workers and the handles of its jobs.
 pub(crate) struct Pool {
@@ -33,33 +40,8 @@ pub(crate) struct Pool {
     pub(crate) stop: Interrupt,
     /// Locked alone.
     pub(crate) stopping: Mutex<Stopping>,
-}
-
-/// What this thread does for a pool.
-struct Role {
-    /// The pool's address: two live pools differ in it.
-    pool: *const Pool,
-    /// The counts of the worker that this thread is; none if it is a caller that runs a job.
-    worker: Option<(Arc<Ends>, Worker)>,
-}
-
-thread_local! {
-    static ROLES: RefCell<Vec<Role>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Ends a role when dropped.
-pub(crate) struct RoleGuard {
-    /// False in a thread-local's destructor that runs after this thread's roles are gone.
-    has_role: bool,
-}
-
-impl Drop for RoleGuard {
-    fn drop(&mut self) {
-        if self.has_role {
-            let ended = ROLES.try_with(|roles| roles.borrow_mut().pop());
-            drop(ended);
-        }
-    }
+    /// The last start of a worker failed. Written under the desk's lock.
+    pub(crate) was_refused: Hint,
 }
 
 impl Pool {
@@ -80,6 +62,7 @@ impl Pool {
             threads,
             stop: Interrupt::new(),
             stopping: Mutex::default(),
+            was_refused: Hint::default(),
         })
     }
 
@@ -107,52 +90,49 @@ impl Pool {
         running
     }
 
-    // Who this thread is.
-
-    pub(crate) fn enter(&self, worker: Option<(Arc<Ends>, Worker)>) -> RoleGuard {
-        let role = Role { pool: self, worker };
-        let has_role = ROLES.try_with(|roles| roles.borrow_mut().push(role)).is_ok();
-        RoleGuard { has_role }
-    }
-
-    /// Returns whether this thread runs a job or a hook of this pool.
-    pub(crate) fn is_inside(&self) -> bool {
-        let is_this = |role: &Role| std::ptr::eq(role.pool, self);
-        ROLES.try_with(|roles| roles.borrow().iter().any(is_this)).unwrap_or(false)
-    }
-
-    fn this_worker(&self) -> Option<(Arc<Ends>, Worker)> {
-        ROLES
-            .try_with(|roles| {
-                let roles = roles.borrow();
-                roles.iter().find(|role| std::ptr::eq(role.pool, self))?.worker.clone()
-            })
-            .ok()?
-    }
-
     // Starting workers.
 
     /// Starts the thread of a recruit, with no lock held.
     pub(crate) fn start(self: &Arc<Self>, recruit: Recruit) -> io::Result<()> {
         let result = self.launch(recruit);
         if result.is_err() {
-            self.rescue();
+            // What came of it is logged, and those who wait for the jobs try again.
+            let _attention = self.rescue();
         }
         result
     }
 
     /// Starts a worker if jobs are pending and nobody is there to run them, because a thread was
-    /// refused on which they relied. If it is refused again, the next call to the pool tries again.
-    pub(crate) fn rescue(self: &Arc<Self>) {
+    /// refused on which they relied; says what came of that. If it is refused again, whoever waits
+    /// for the jobs tries again, and so does the next call to the pool.
+    pub(crate) fn rescue(self: &Arc<Self>) -> Attention {
         let mut desk = self.desk.lock();
-        if !desk.is_stranded() {
-            return;
+        if !desk.wants_rescue() {
+            return Attention::None;
         }
         let recruit = desk.recruit();
         let pending = desk.pending();
         drop(desk);
-        if self.launch(recruit).is_err() {
-            log::error!("pool {}: {pending} jobs are pending and there is no worker", self.name);
+        if self.launch(recruit).is_ok() {
+            return Attention::Started;
+        }
+        log::error!("pool {}: {pending} jobs are pending and there is no worker", self.name);
+        Attention::Refused
+    }
+
+    /// Tells those who wait for pending jobs that nobody may be there to run them: they ask for a
+    /// worker again. To be called after a start has failed.
+    pub(crate) fn tell_stranded(&self) {
+        let outbox = self.outbox.lock();
+        let mut desk = self.desk.lock();
+        if !desk.is_stranded() {
+            return;
+        }
+        let awaited: Vec<_> = outbox.jobs.awaited().chain(desk.inbox.awaited()).collect();
+        drop(desk);
+        drop(outbox);
+        for task in awaited {
+            task.nudge();
         }
     }
 
@@ -201,61 +181,6 @@ impl Drop for Pool {
             self.hooks.panicked(&self.name, "the destructor of a policy or factory", payload);
         }
         self.hooks.let_go(&self.name);
-    }
-}
-
-impl Home for Pool {
-    fn cancel(&self, claim: &mut dyn FnMut() -> bool) -> bool {
-        let mut desk = self.desk.lock();
-        if !claim() {
-            return false;
-        }
-        desk.tally.cancelled += 1;
-        let sweep = desk.drop_out();
-        let wakes = desk.note_change();
-        drop(desk);
-        wakes.wake();
-        self.sweep(sweep);
-        true
-    }
-
-    fn cancel_ended(&self) {
-        let tidy = self.desk.lock().try_tidy();
-        self.tidy(tidy);
-    }
-
-    fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool) -> bool {
-        let Some((ends, worker)) = self.this_worker() else { return false };
-        let mut desk = self.desk.lock();
-        // Where each job has a thread of its own, the one for this job is about to start.
-        if desk.settings().tenure == Tenure::OneJob {
-            return false;
-        }
-        // A worker that has left has had its counts taken over, and counts no more.
-        if !(desk.employs(worker.index) && claim()) {
-            return true;
-        }
-        desk.tally.started += 1;
-        let sweep = desk.drop_out();
-        let wakes = desk.note_change();
-        drop(desk);
-        wakes.wake();
-        self.sweep(sweep);
-        // A frame of its own: the waiting job's interrupt comes back after.
-        let frame = interrupt::enter_pool(&self.stop);
-        ends.post.push_down();
-        ends.post.start_now();
-        let job = Job::tracked(Arc::clone(task));
-        let (outcome, settlement) = self.run(&worker, &ends.post, job);
-        ends.post.pop_up();
-        drop(frame);
-        ends.note(outcome);
-        drop(settlement);
-        true
-    }
-
-    fn report_panic(&self, payload: Payload) {
-        self.hooks.panicked(&self.name, "a job whose handle is gone", payload);
     }
 }
 

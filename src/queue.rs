@@ -6,9 +6,9 @@
 
 use std::collections::VecDeque;
 
-use crate::job::Job;
+use crate::job::{Job, Pending};
 use crate::stamp::Stamp;
-use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock_patiently};
+use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, lock_patiently};
 
 /// Jobs of one block. Blocks are small enough that a growing store never moves many jobs and gives
 /// memory back as it drains, and large enough that making one is nothing per job.
@@ -98,6 +98,12 @@ impl Fifo {
         })?;
         self.full.retain(|block| !block.is_empty());
         Some(removed.0)
+    }
+
+    /// The jobs for which somebody waits.
+    pub(crate) fn awaited(&self) -> impl Iterator<Item = Arc<dyn Pending>> {
+        let tasks = self.blocks().flatten().filter_map(|entry| entry.0.pending());
+        tasks.filter(|task| task.is_awaited()).map(Arc::clone)
     }
 
     /// Since when the oldest job that is still to be run has been waiting.

@@ -4,8 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::time::Duration;
 
+use crate::desk::Turn;
 use crate::job::{Job, Pending};
-use crate::pool::Pool;
+use crate::pool::{KeptRoom, Pool};
 use crate::stats::PoolStats;
 use crate::sync::Arc;
 use crate::wait::Deadline;
@@ -151,16 +152,27 @@ pub struct Saturation<'a> {
     reason: RejectReason,
     /// Whether the job that the policy was asked about is still to be counted.
     open: Cell<bool>,
-    /// Whether the policy was told of room that it has not used.
-    has_room: Cell<bool>,
+    /// When the submitter does not wait any more, whatever its policy says.
+    deadline: Deadline,
+    /// The place that is kept for the policy, which it has not used yet.
+    room: RefCell<Option<KeptRoom<'a>>>,
+    /// Its turn among those who wait for room.
+    turn: Cell<Option<Turn>>,
     /// Jobs that the policy has taken back; who watches them is told when it is done with them.
     taken: RefCell<Vec<Arc<dyn Pending>>>,
 }
 
 impl<'a> Saturation<'a> {
-    pub(crate) fn new(pool: &'a Arc<Pool>, reason: RejectReason) -> Self {
-        let (open, has_room) = (Cell::new(true), Cell::new(false));
-        Self { pool, reason, open, has_room, taken: RefCell::default() }
+    pub(crate) fn new(pool: &'a Arc<Pool>, reason: RejectReason, deadline: Deadline) -> Self {
+        Self {
+            pool,
+            reason,
+            open: Cell::new(true),
+            deadline,
+            room: RefCell::default(),
+            turn: Cell::default(),
+            taken: RefCell::default(),
+        }
     }
 
     /// Asks the policy, and counts the job that it returns. One that came out neither way is counted
@@ -214,20 +226,33 @@ impl<'a> Saturation<'a> {
     ///
     /// The job, if it is not accepted this time either.
     pub fn retry(&self, job: Job) -> Result<(), Rejected> {
-        self.pool.admit(job)?;
+        let room = self.room.take();
+        match room {
+            Some(room) => self.pool.admit_in(job, room)?,
+            None => self.pool.admit(job)?,
+        }
         self.open.set(false);
-        self.has_room.set(false);
         Ok(())
     }
 
     /// Runs the job on this thread as one of the pool's: under its hooks, its counts and its
-    /// `shutdown_now`, and the pool's end waits for it. A panic is treated as that of any job.
+    /// `shutdown_now`, and the pool's end waits for it. A panic is treated as that of any job. If this
+    /// thread runs a job already, an interrupt of that one is one of this job too.
+    ///
+    /// Where jobs that are run like this submit more of them, so that a good part of the thread's
+    /// stack is in use, the job is queued beyond the capacity instead: one for each thread while
+    /// there is no room; for a further one this waits for room. A submission with a time limit, that
+    /// of `invoke_all_timeout`, waits for room until then and runs nothing here.
     ///
     /// # Errors
     ///
     /// The job, if the pool is shut down.
     pub fn run_here(&self, job: Job) -> Result<(), Rejected> {
-        self.pool.run_on_caller(job)?;
+        if self.deadline.is_never() {
+            self.pool.run_on_caller(job)?;
+        } else {
+            self.pool.admit_by(job, self.deadline)?;
+        }
         self.open.set(false);
         Ok(())
     }
@@ -246,8 +271,13 @@ impl<'a> Saturation<'a> {
     /// [`RejectReason::TimedOut`], [`RejectReason::Shutdown`] if the pool is shut down meanwhile,
     /// [`RejectReason::Interrupted`] if the submitting job is.
     pub fn wait_for_room(&self, timeout: Duration) -> Result<(), RejectReason> {
-        self.pool.wait_for_room(Deadline::after(timeout))?;
-        self.has_room.set(true);
+        // A place that it has not used is not needed for another wait.
+        drop(self.room.take());
+        let mut turn = self.turn.take();
+        let deadline = Deadline::after(timeout).sooner(self.deadline);
+        let room = self.pool.wait_for_room(deadline, &mut turn);
+        self.turn.set(turn);
+        self.room.replace(Some(room?));
         Ok(())
     }
 
@@ -263,9 +293,7 @@ impl Drop for Saturation<'_> {
         if self.open.get() {
             self.pool.count_discarded();
         }
-        if self.has_room.get() {
-            self.pool.pass_room_on();
-        }
+        drop(self.room.take());
         self.taken.get_mut().iter().for_each(|task| task.handed_back());
     }
 }
@@ -353,7 +381,8 @@ pub mod policy {
             if saturation.is_shutdown() {
                 return saturation.reject(job);
             }
-            saturation.pool.admit_by(job, Deadline::after(self.timeout))?;
+            let deadline = Deadline::after(self.timeout).sooner(saturation.deadline);
+            saturation.pool.admit_by(job, deadline)?;
             saturation.open.set(false);
             Ok(())
         }

@@ -25,13 +25,13 @@ impl Pool {
         desk.set(after);
         outbox.look = desk.calls_workers();
         desk.tell_idle();
-        let wakes = desk.note_upheaval();
+        let wakes = desk.note_change();
         let wanted = if desk.phase() < Phase::Stop {
             let grown = usize::max(
                 after.core.saturating_sub(before.core),
                 after.max.saturating_sub(before.max),
             );
-            let free = after.max.saturating_sub(desk.workers());
+            let free = after.max.saturating_sub(desk.regular_workers());
             desk.unpromised().min(grown).min(free)
         } else {
             0
@@ -74,7 +74,7 @@ impl Pool {
     /// Starts a worker if there are fewer than the core; returns whether it did.
     pub(crate) fn prestart(self: &Arc<Self>) -> io::Result<bool> {
         let mut desk = self.desk.lock();
-        if desk.phase() != Phase::Running || desk.workers() >= desk.settings().core {
+        if desk.phase() != Phase::Running || desk.regular_workers() >= desk.settings().core {
             return Ok(false);
         }
         let recruit = desk.recruit();

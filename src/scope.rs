@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::panic::Location;
 
 use crate::interrupt::{self, Interrupt};
-use crate::job::{Loans, Pending, catch};
+use crate::job::{Awaited, Loans, Pending, catch};
 use crate::pool::Pool;
 use crate::rejection::Rejected;
 use crate::sync::{Arc, Mutex};
@@ -51,7 +51,7 @@ impl Pool {
             scope.interrupt.interrupt();
         };
         let result =
-            scope.loans.lend(|| catch(|| f(&scope)).inspect_err(give_up), || roll.finish(self));
+            scope.loans.lend(|| catch(|| f(&scope)).inspect_err(give_up), || roll.finish());
         roll.close(self, result)
     }
 }
@@ -111,7 +111,7 @@ impl<'scope> Scope<'scope, '_> {
             Arc::clone(&task).interrupt().interrupt();
         }
         let submitting = Submitting::new(&self.roll, key);
-        match self.pool.execute_member(job) {
+        match self.pool.execute_awaited(job, Awaited::All) {
             Ok(()) => Ok(ScopedHandle::new(Arc::clone(&self.roll), key, handle, place)),
             Err(rejected) => {
                 if is_of(&rejected, &task) {

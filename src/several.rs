@@ -4,6 +4,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 use crate::error::JoinError;
+use crate::executor::Executor;
 use crate::handle::Handle;
 use crate::invoke::{self, InvokeAllError, InvokeAnyError};
 use crate::join_set::JoinSet;
@@ -52,8 +53,8 @@ impl Handle {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        invoke::all(jobs, Deadline::NEVER, Location::caller(), |job| {
-            self.pool().execute_member(job)
+        invoke::all(jobs, Deadline::NEVER, Location::caller(), |job, awaited| {
+            self.execute_awaited(job, awaited)
         })
     }
 
@@ -81,8 +82,8 @@ impl Handle {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        invoke::all(jobs, Deadline::after(timeout), Location::caller(), |job| {
-            self.pool().execute_member(job)
+        invoke::all(jobs, Deadline::after(timeout), Location::caller(), |job, awaited| {
+            self.execute_awaited(job, awaited)
         })
     }
 
@@ -127,8 +128,8 @@ impl Handle {
         T: Send + 'static,
         E: Send + 'static,
     {
-        invoke::any(jobs, Deadline::NEVER, Location::caller(), |job| {
-            self.pool().execute_member(job)
+        invoke::any(jobs, Deadline::NEVER, Location::caller(), |job, awaited| {
+            self.execute_awaited(job, awaited)
         })
     }
 
@@ -152,14 +153,14 @@ impl Handle {
         T: Send + 'static,
         E: Send + 'static,
     {
-        invoke::any(jobs, Deadline::after(timeout), Location::caller(), |job| {
-            self.pool().execute_member(job)
+        invoke::any(jobs, Deadline::after(timeout), Location::caller(), |job, awaited| {
+            self.execute_awaited(job, awaited)
         })
     }
 
     /// Makes an empty set of jobs of this pool, whose results are taken as they come.
     pub fn join_set<T: Send + 'static>(&self) -> JoinSet<T> {
-        JoinSet::of_pool(self.pool())
+        JoinSet::on(self.clone())
     }
 
     /// Runs jobs that borrow from the caller's stack on the pool's own threads, as

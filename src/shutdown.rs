@@ -227,7 +227,7 @@ impl Pool {
 
     fn tell(&self, plan: &ShutdownPlan, phase: ShutdownPhase) {
         // An observer that stops the pool too must not wait for the run that it observes.
-        let _role = self.enter(None);
+        let _role = self.enter_hook();
         if let Err(payload) = catch(|| plan.note(phase)) {
             self.hooks.panicked(&self.name, "on_phase hook", payload);
         }

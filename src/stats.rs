@@ -30,9 +30,14 @@ pub struct PoolStats {
     pub pool_size: usize,
     /// The most threads the pool has had at a time.
     pub largest_pool_size: usize,
-    /// Jobs being run, by a worker or by a caller, or about to be by a worker being started. A
-    /// worker that runs a job on which its own job waits runs two.
+    /// Jobs being run, by a worker or by a caller. A thread that runs a job on which its own job
+    /// waits runs two.
     pub active: usize,
+    /// Threads being started. Each takes the oldest pending job, which is among the queued until then.
+    pub starting: usize,
+    /// Workers that stand in for those whose job waits for jobs of this pool. They may be above
+    /// `max`, and leave when that job goes on.
+    pub spare: usize,
     /// Workers that wait for a job.
     pub idle: usize,
     /// Jobs accepted and not started.

@@ -5,16 +5,16 @@ use std::fmt;
 
 use crate::admission::{Attempt, Decision};
 use crate::desk::{Desk, Wake};
-use crate::error::AwaitError;
 use crate::hooks::Worker;
 use crate::interrupt;
-use crate::job::{Home, Job, drop_caught};
+use crate::job::{Awaited, Home, Job, Moved, drop_caught};
 use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::post::Post;
 use crate::rejection::{RejectReason, Rejected, Saturation};
+use crate::stack;
 use crate::sync::{Arc, MutexGuard, Sender, lock_patiently};
-use crate::wait::{Deadline, Heed, Waiter};
+use crate::wait::Deadline;
 
 impl Pool {
     /// Takes the job, or asks the policy what to do with it.
@@ -23,13 +23,13 @@ impl Pool {
         if self.hooks.wrap_job.is_some() {
             return self.execute_wrapped(job);
         }
-        self.admit(job).or_else(|rejected| self.consult(rejected))
+        self.admit(job).or_else(|rejected| self.consult(rejected, Deadline::NEVER))
     }
 
     /// Apart, so that a job that nothing wraps is not moved once more.
     #[cold]
     fn execute_wrapped(self: &Arc<Self>, job: Job) -> Result<(), Rejected> {
-        self.admit(self.wrap(job)).or_else(|rejected| self.consult(rejected))
+        self.admit(self.wrap(job)).or_else(|rejected| self.consult(rejected, Deadline::NEVER))
     }
 
     /// What the user has every job go through.
@@ -40,8 +40,9 @@ impl Pool {
         }
     }
 
+    /// Asks the policy, for a submitter that waits no longer than until `deadline`.
     #[cold]
-    fn consult(self: &Arc<Self>, rejected: Rejected) -> Result<(), Rejected> {
+    fn consult(self: &Arc<Self>, rejected: Rejected, deadline: Deadline) -> Result<(), Rejected> {
         match rejected.reason() {
             RejectReason::SpawnFailed => {
                 self.count_rejected();
@@ -52,7 +53,7 @@ impl Pool {
             | RejectReason::TimedOut
             | RejectReason::Interrupted) => {
                 log::trace!("pool {}: asks its policy about a job: {reason:?}", self.name);
-                Saturation::new(self, reason).consult(&*self.policy, rejected.into_job())
+                Saturation::new(self, reason, deadline).consult(&*self.policy, rejected.into_job())
             }
         }
     }
@@ -71,15 +72,27 @@ impl Pool {
         self.admit_by(self.wrap(job), deadline).inspect_err(|_| self.count_rejected())
     }
 
-    /// Takes a job that this thread is going to wait for, or counts it as rejected. A worker of this
-    /// pool runs it itself where there is no room: to wait for room could be to wait for itself.
-    pub(crate) fn execute_member(self: &Arc<Self>, job: Job) -> Result<(), Rejected> {
-        if !self.is_inside() {
-            return self.execute(job);
-        }
+    /// Takes a job that this thread is going to wait for, or counts it as rejected. A thread that
+    /// runs jobs of this pool is not refused for want of room: it waits for some if there is a limit
+    /// to the wait or it wants the first of several to end, and otherwise runs the job itself.
+    pub(crate) fn execute_awaited(
+        self: &Arc<Self>,
+        job: Job,
+        awaited: Awaited,
+    ) -> Result<(), Rejected> {
+        let deadline = match awaited {
+            Awaited::All | Awaited::Any => Deadline::NEVER,
+            Awaited::Until(at) => Deadline::at(at),
+        };
         let taken = match self.admit(self.wrap(job)) {
+            Err(rejected) if !self.is_inside() => return self.consult(rejected, deadline),
             Err(rejected) if rejected.reason() == RejectReason::Saturated => {
-                self.run_on_caller(rejected.into_job())
+                let job = rejected.into_job();
+                if awaited == Awaited::All {
+                    self.run_on_caller(job)
+                } else {
+                    self.admit_by(job, deadline)
+                }
             }
             other => other,
         };
@@ -100,7 +113,7 @@ impl Pool {
     }
 
     /// Does what was decided, starting workers and deciding again as often as it takes.
-    fn follow<'a>(
+    pub(crate) fn follow<'a>(
         self: &'a Arc<Self>,
         mut decision: Decision,
         mut desk: MutexGuard<'a, Desk>,
@@ -144,42 +157,33 @@ impl Pool {
         }
     }
 
-    /// Takes the job as soon as there is room, or returns it, not counted.
-    pub(crate) fn admit_by(
-        self: &Arc<Self>,
-        mut job: Job,
-        deadline: Deadline,
-    ) -> Result<(), Rejected> {
-        loop {
-            match self.admit(job) {
-                Err(rejected) if rejected.reason() == RejectReason::Saturated => {
-                    job = rejected.into_job();
-                }
-                other => return other,
-            }
-            if let Err(reason) = self.wait_for_room(deadline) {
-                return Err(Rejected::new(job, reason));
-            }
-        }
-    }
-
     #[expect(clippy::inline_always, reason = "measured: a job is moved once, into its place")]
     #[inline(always)]
-    fn enqueue(self: &Arc<Self>, mut desk: MutexGuard<'_, Desk>, job: Job) {
-        if self.take_in(&job) {
-            desk.enqueue(job);
-        } else {
+    pub(crate) fn enqueue(self: &Arc<Self>, mut desk: MutexGuard<'_, Desk>, job: Job) {
+        let Some(moved) = self.take_in(&desk, &job) else {
             Self::leave_out(desk, job);
+            return;
+        };
+        desk.enqueue(job);
+        let looks = desk.note_queued();
+        drop(desk);
+        moved.tell();
+        if let Some(thread) = looks {
+            thread.unpark();
         }
     }
 
     fn hand_off(self: &Arc<Self>, mut desk: MutexGuard<'_, Desk>, job: Job) {
-        if !(self.take_in(&job) && job.start()) {
-            Self::leave_out(desk, job);
-            return;
-        }
+        let moved = match self.take_in(&desk, &job) {
+            Some(moved) if job.start() => moved,
+            Some(_) | None => {
+                Self::leave_out(desk, job);
+                return;
+            }
+        };
         let mailbox = desk.choose_idle().expect("decided under this lock that one is idle");
         drop(desk);
+        moved.tell();
         send(&mailbox, job);
     }
 
@@ -193,47 +197,9 @@ impl Pool {
         drop(job);
     }
 
-    /// Makes this pool the job's home; false if its handle has cancelled it.
-    fn take_in(self: &Arc<Self>, job: &Job) -> bool {
-        job.pending().is_none_or(|task| task.queue(Arc::clone(self) as Arc<dyn Home>))
-    }
-
-    /// Waits until admission would not find the pool saturated.
-    pub(crate) fn wait_for_room(&self, deadline: Deadline) -> Result<(), RejectReason> {
-        let mut outbox = self.outbox.lock();
-        let mut desk = self.desk.lock();
-        if desk.phase() != Phase::Running {
-            return Err(RejectReason::Shutdown);
-        }
-        if desk.has_room() {
-            return Ok(());
-        }
-        let waiter = Waiter::new();
-        desk.room_waiters.push_back(Arc::clone(&waiter));
-        outbox.room_wanted = true;
-        drop(desk);
-        drop(outbox);
-        let Err(error) = waiter.wait(deadline, Heed::Interrupts) else {
-            return Ok(());
-        };
-        let mut desk = self.desk.lock();
-        let place = desk.room_waiters.iter().position(|other| Arc::ptr_eq(other, &waiter));
-        let removed = place.and_then(|place| desk.room_waiters.remove(place));
-        drop(desk);
-        if removed.is_none() {
-            // It was woken too late to use the room: the next one shall.
-            self.pass_room_on();
-        }
-        Err(match error {
-            AwaitError::Interrupted => RejectReason::Interrupted,
-            AwaitError::TimedOut | AwaitError::FromWorker => RejectReason::TimedOut,
-        })
-    }
-
-    /// Who was told of room does not use it.
-    pub(crate) fn pass_room_on(&self) {
-        let wakes = self.desk.lock().note_change();
-        wakes.wake();
+    /// Makes this pool the job's home; none if its handle has cancelled it.
+    fn take_in(self: &Arc<Self>, desk: &Desk, job: &Job) -> Option<Moved> {
+        job.moves_to(desk.next_number(), || Arc::clone(self) as Arc<dyn Home>)
     }
 
     // What policies and handles do.
@@ -280,27 +246,34 @@ impl Pool {
     }
 
     /// Runs the job on this thread, as a caller's; returns it, not counted, if the pool is shut
-    /// down.
+    /// down. Where too much of the stack is in use the job is queued instead.
     pub(crate) fn run_on_caller(self: &Arc<Self>, job: Job) -> Result<(), Rejected> {
+        if !stack::has_room() {
+            return self.queue_beyond(job);
+        }
         let mut desk = self.desk.lock();
         if desk.phase() != Phase::Running {
             return Err(Rejected::new(job, RejectReason::Shutdown));
         }
-        if !(self.take_in(&job) && job.start()) {
-            Self::leave_out(desk, job);
-            return Ok(());
-        }
+        let moved = match self.take_in(&desk, &job) {
+            Some(moved) if job.start() => moved,
+            Some(_) | None => {
+                Self::leave_out(desk, job);
+                return Ok(());
+            }
+        };
         let post = Arc::new(Post::taken_here());
         desk.caller_starts(Arc::clone(&post));
         drop(desk);
+        moved.tell();
         self.run_as_caller(&post, job);
         Ok(())
     }
 
     /// Runs a job that the desk counts as a caller's.
     pub(crate) fn run_as_caller(&self, post: &Arc<Post>, job: Job) {
-        let role = self.enter(None);
-        let frame = interrupt::enter_pool(&self.stop);
+        let role = self.enter_as_caller(post);
+        let frame = interrupt::enter_inline(&self.stop);
         let worker = Worker { index: 0, pool: Arc::clone(&self.name) };
         post.start_now();
         let (outcome, settlement) = self.run(&worker, post, job);

@@ -9,11 +9,12 @@
 
 use crate::error::{JoinError, Payload};
 use crate::interrupt::{self, Core, Interrupt, Node};
+use crate::job::waiting::Progress;
 use crate::job::{
-    Around, Ended, Home, News, Origin, Outcome, Pending, Settlement, Within, catch, compose,
-    drop_caught, run_within,
+    Around, Bound, Ended, Help, Home, News, Origin, Outcome, Pending, Queued, Settlement, Within,
+    catch, compose, drop_caught, run_within,
 };
-use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
+use crate::sync::{Arc, AtomicBool, Mutex, Ordering, thread};
 use crate::watch::Watch;
 
 pub(crate) use self::cell::Cell;
@@ -23,31 +24,24 @@ pub use self::state::{CancelOutcome, JobState};
 mod cell; // the stage and the result
 mod state; // what users see of it
 
-/// What came of the attempt to help with a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Help {
-    /// It was run here.
-    Ran,
-    /// It is pending in a pool of which this thread is no worker.
-    NotHere,
-    /// It is pending, and whoever took it back has it.
-    Held,
-    /// It is not pending, or was taken at this moment.
-    NotNeeded,
-}
-
 /// The cell, as the handle sees it.
 pub(crate) trait Settles<T>: Send + Sync {
     fn cell(&self) -> &Mutex<Cell<T>>;
     /// Returns whether the cell has settled, without its lock: for who looks again and again.
     fn is_settled(&self) -> bool;
     fn cancel(self: Arc<Self>) -> CancelOutcome;
-    /// Returns whether the job is pending and no pool has it.
+    /// The job has been submitted; returns whether it is pending and no pool has it.
     fn is_held(&self) -> bool;
     /// Cancels the job if it is pending and no pool has it.
     fn revoke(self: Arc<Self>);
-    /// Runs the job here, if it is pending and this thread is a worker of its pool.
-    fn help(self: Arc<Self>) -> Help;
+    /// Runs the job here, if it is pending and this thread runs jobs for its pool.
+    fn help(self: Arc<Self>, bound: Bound) -> Help;
+    /// Returns whether this thread is running the job, and so would wait for itself.
+    fn is_run_here(self: Arc<Self>) -> bool;
+    /// Where the job comes from.
+    fn origin(&self) -> &Origin;
+    /// Somebody waits for the start of the job. To be called under the lock of the cell.
+    fn await_start(&self);
     /// The request that the job stop.
     fn interrupt(self: Arc<Self>) -> Interrupt;
 }
@@ -60,6 +54,8 @@ pub(crate) struct Task<F, T> {
     cell: Mutex<Cell<T>>,
     /// Follows the cell's stage.
     settled: AtomicBool,
+    /// Somebody waits for the job's start.
+    is_start_awaited: AtomicBool,
     origin: Origin,
 }
 
@@ -84,9 +80,12 @@ where
         let cell = Cell {
             stage: Stage::Pending,
             home: None,
+            number: 0,
+            is_new: watch.is_some(),
             is_back: false,
             is_put_back: false,
             waiter: None,
+            start_waiters: Vec::new(),
             done: None,
             watch,
             has_handle: true,
@@ -96,6 +95,7 @@ where
             body: Mutex::new(Some(Load { f, around: None })),
             cell: Mutex::new(cell),
             settled: AtomicBool::new(false),
+            is_start_awaited: AtomicBool::new(false),
             origin,
         }
     }
@@ -128,6 +128,16 @@ where
         }
     }
 
+    /// Wakes those who wait for the start of the job, which has been taken for running.
+    fn tell_started(&self) {
+        // ORDERING: set under the cell's lock while the job was pending, and it was taken under the
+        // same lock since.
+        if self.is_start_awaited.load(Ordering::Relaxed) {
+            let waiters = std::mem::take(&mut self.cell.lock().start_waiters);
+            waiters.iter().for_each(thread::Thread::unpark);
+        }
+    }
+
     /// Runs it with something around, as the job that this thread has entered.
     #[cold]
     fn execute_within(self: Arc<Self>, around: Around, f: F) -> Ended {
@@ -153,7 +163,7 @@ where
             match result {
                 Ok(value) => drop_caught(value).err(),
                 Err(JoinError::Panicked(payload)) => Some(payload),
-                Err(JoinError::Cancelled | JoinError::Interrupted) => None,
+                Err(JoinError::Cancelled | JoinError::Interrupted | JoinError::Deadlock) => None,
             }
         };
         Ended { outcome, unclaimed, stray: None, settlement: Some(Settlement::new(self)) }
@@ -165,14 +175,38 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    fn queue(&self, home: Arc<dyn Home>) -> bool {
+    fn queue(&self, home: Arc<dyn Home>, number: u64) -> Queued {
         let mut cell = self.cell.lock();
-        let is_pending = matches!(cell.stage, Stage::Pending);
-        if is_pending {
-            cell.home = Some(home);
-            cell.is_back = false;
+        if !matches!(cell.stage, Stage::Pending) {
+            return Queued::Cancelled;
         }
-        is_pending
+        cell.home = Some(home);
+        cell.number = number;
+        cell.is_back = false;
+        let is_new = std::mem::take(&mut cell.is_new);
+        if is_new || !cell.is_awaited() {
+            return Queued::Yes;
+        }
+        cell.is_put_back = true;
+        Queued::Awaited
+    }
+
+    fn nudge(&self) {
+        let mut cell = self.cell.lock();
+        cell.is_put_back = true;
+        let watcher = cell.watch.as_ref().map(Watch::watcher);
+        let waiter = cell.waiter.clone();
+        let start_waiters = cell.start_waiters.clone();
+        drop(cell);
+        waiter.iter().chain(&start_waiters).for_each(thread::Thread::unpark);
+        if let Some((watcher, key)) = watcher {
+            watcher.put_back(key);
+        }
+    }
+
+    fn is_awaited(&self) -> bool {
+        let cell = self.cell.lock();
+        matches!(cell.stage, Stage::Pending) && cell.is_awaited()
     }
 
     fn start(&self) -> bool {
@@ -212,6 +246,7 @@ where
     }
 
     fn execute(self: Arc<Self>) -> Ended {
+        self.tell_started();
         let Load { f, around } = self.body.lock().take().expect("a job is started once");
         let entered = interrupt::enter_job(Interrupt::of(Arc::clone(&self) as Arc<dyn Node>));
         if let Some(around) = around {
@@ -226,6 +261,7 @@ where
     }
 
     fn fail(self: Arc<Self>, payload: Payload) -> Ended {
+        self.tell_started();
         let body = self.body.lock().take();
         let stray = drop_caught(body).err();
         let ended = self.end(Outcome::Panicked, Err(JoinError::Panicked(payload)));
@@ -250,10 +286,9 @@ where
         cell.is_put_back = !is_held;
         let watcher = cell.watch.as_ref().map(Watch::watcher);
         let waiter = cell.waiter.clone();
+        let start_waiters = cell.start_waiters.clone();
         drop(cell);
-        if let Some(waiter) = waiter {
-            waiter.unpark();
-        }
+        waiter.iter().chain(&start_waiters).for_each(thread::Thread::unpark);
         match watcher {
             Some((watcher, key)) if is_held => watcher.handed_back(key),
             Some((watcher, key)) => watcher.put_back(key),
@@ -338,7 +373,8 @@ where
     }
 
     fn is_held(&self) -> bool {
-        let cell = self.cell.lock();
+        let mut cell = self.cell.lock();
+        cell.is_new = false;
         matches!(cell.stage, Stage::Pending) && cell.home.is_none()
     }
 
@@ -348,7 +384,7 @@ where
         }
     }
 
-    fn help(self: Arc<Self>) -> Help {
+    fn help(self: Arc<Self>, bound: Bound) -> Help {
         let home = {
             let cell = self.cell.lock();
             match &cell.stage {
@@ -359,23 +395,33 @@ where
             }
         };
         let Some(home) = home else { return Help::Held };
-        let mut has_run = false;
-        let mut claim = || {
+        let mut claim = |first_unpromised| {
             let mut cell = self.cell.lock();
             let is_there = cell.home.as_ref().is_some_and(|now| Arc::ptr_eq(now, &home));
-            let is_pending = is_there && matches!(cell.stage, Stage::Pending);
-            if is_pending {
-                cell.stage = Stage::Running;
+            if !(is_there && matches!(cell.stage, Stage::Pending)) {
+                return Help::NotNeeded;
             }
-            has_run = is_pending;
-            is_pending
+            if cell.number < first_unpromised {
+                return Help::Promised;
+            }
+            cell.stage = Stage::Running;
+            Help::Ran
         };
-        let is_here = home.help(&(Arc::clone(&self) as Arc<dyn Pending>), &mut claim);
-        match (has_run, is_here) {
-            (true, _) => Help::Ran,
-            (false, true) => Help::NotNeeded,
-            (false, false) => Help::NotHere,
-        }
+        home.help(&(Arc::clone(&self) as Arc<dyn Pending>), bound, &mut claim)
+    }
+
+    fn is_run_here(self: Arc<Self>) -> bool {
+        self.cell.lock().progress() == Some(Progress::Running)
+            && interrupt::is_running(&(self as Arc<dyn Node>))
+    }
+
+    fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    fn await_start(&self) {
+        // ORDERING: as in `tell_started`.
+        self.is_start_awaited.store(true, Ordering::Relaxed);
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::error::AwaitError;
 use crate::executor::Executor;
 use crate::handle::Handle;
-use crate::job::Job;
+use crate::job::{Awaited, Job};
 use crate::job_handle::JobHandle;
 use crate::kept::Kept;
 use crate::owner::ThreadPoolExecutor;
@@ -266,6 +266,10 @@ impl Default for ThreadPerJob {
 impl Executor for ThreadPerJob {
     fn execute_job(&self, job: Job) -> Result<(), Rejected> {
         self.pool.execute_job(job)
+    }
+
+    fn execute_awaited(&self, job: Job, awaited: Awaited) -> Result<(), Rejected> {
+        self.pool.execute_awaited(job, awaited)
     }
 }
 

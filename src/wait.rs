@@ -23,6 +23,10 @@ impl Deadline {
         Self(start.checked_add(timeout))
     }
 
+    pub(crate) fn at(at: Instant) -> Self {
+        Self(Some(at))
+    }
+
     pub(crate) fn sooner(self, other: Self) -> Self {
         match (self.0, other.0) {
             (Some(a), Some(b)) => Self(Some(a.min(b))),
@@ -32,6 +36,10 @@ impl Deadline {
 
     pub(crate) fn instant(self) -> Option<Instant> {
         self.0
+    }
+
+    pub(crate) fn is_never(self) -> bool {
+        self.0.is_none()
     }
 
     pub(crate) fn is_past(self) -> bool {
@@ -96,6 +104,30 @@ pub(crate) fn park_until<R>(
     }
 }
 
+/// Says that something may be amiss which whoever waits looks after under a lock.
+///
+/// Whoever raises it tells those who wait afterwards, under the locks under which they register. So a
+/// thread that was not told has registered since, and sees it.
+#[derive(Default)]
+pub(crate) struct Hint(AtomicBool);
+
+impl Hint {
+    pub(crate) fn raise(&self) {
+        // ORDERING: the locks named above order it before the look of those who were not told.
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn lower(&self) {
+        // ORDERING: as in `raise`; one that is seen too late costs a look.
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_raised(&self) -> bool {
+        // ORDERING: as in `raise`.
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// One thread's place in a list of waiting ones.
 pub(crate) struct Waiter {
     thread: Thread,
@@ -133,6 +165,7 @@ impl Waiter {
 pub(crate) struct Wakes {
     woken: Vec<Arc<Waiter>>,
     nudged: Vec<Arc<Waiter>>,
+    threads: Vec<Thread>,
 }
 
 impl Wakes {
@@ -145,9 +178,15 @@ impl Wakes {
         self.nudged.extend(waiters.iter().map(Arc::clone));
     }
 
+    /// These threads look again whether what they wait for is there.
+    pub(crate) fn unpark(&mut self, threads: impl IntoIterator<Item = Thread>) {
+        self.threads.extend(threads);
+    }
+
     pub(crate) fn append(&mut self, other: Self) {
         self.woken.extend(other.woken);
         self.nudged.extend(other.nudged);
+        self.threads.extend(other.threads);
     }
 
     pub(crate) fn wake(self) {
@@ -156,6 +195,9 @@ impl Wakes {
         }
         for waiter in self.nudged {
             waiter.thread.unpark();
+        }
+        for thread in self.threads {
+            thread.unpark();
         }
     }
 }

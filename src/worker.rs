@@ -17,6 +17,7 @@ use crate::job::{Job, Settlement, catch, discard_payload};
 use crate::pool::Pool;
 use crate::queue::{Outbox, Popped};
 use crate::settings::Tenure;
+use crate::stack;
 use crate::stats::Ends;
 use crate::sync::thread::{self, Builder as ThreadBuilder, JoinHandle, ThreadId};
 use crate::sync::{
@@ -47,6 +48,9 @@ pub struct WorkerThread {
     fate: Arc<Fate>,
     has_run: bool,
 }
+
+/// What is relied on where a factory makes the threads.
+const UNKNOWN_STACK: usize = 512 * 1024;
 
 /// What has become of a recruit, told to who asked for its thread.
 #[derive(Default)]
@@ -81,6 +85,13 @@ impl Drop for LastStep {
 }
 
 impl ThreadMaker {
+    /// The size of the workers' stacks, as far as it is known.
+    pub(crate) fn worker_stack(&self) -> usize {
+        let size = stack::size_of_worker(self.stack_size);
+        // A factory of the user's may make threads of any size.
+        if self.factory.is_some() { size.min(UNKNOWN_STACK) } else { size }
+    }
+
     /// Starts the thread of a recruit. A recruit whose thread does not start takes itself back when
     /// it is dropped, whichever way the factory fails.
     pub(crate) fn start(&self, pool: &Arc<Pool>, recruit: Recruit) -> io::Result<()> {
@@ -170,7 +181,7 @@ impl WorkerThread {
         let thread = thread::current().id();
         let last_step = LastStep { pool: Arc::clone(&pool), index: self.worker.index, thread };
         LAST_STEPS.with_borrow_mut(|steps| steps.push(last_step));
-        let role = pool.enter(Some((Arc::clone(&self.ends), self.worker.clone())));
+        let role = pool.enter_as_worker(&self.ends, &self.worker);
         let _frame = interrupt::enter_pool(&pool.stop);
         log::trace!("pool {}: worker {} starts", pool.name, self.worker.index);
         pool.hooks.thread_started(&self.worker);
@@ -178,7 +189,7 @@ impl WorkerThread {
         Shift { pool: &pool, worker: &self.worker, ends: &self.ends, mailbox, mail }.work();
         // It has left: what it still runs is not counted by it.
         drop(role);
-        let role = pool.enter(None);
+        let role = pool.enter_hook();
         pool.hooks.thread_stops(&self.worker);
         drop(role);
         log::trace!("pool {}: worker {} stops", pool.name, self.worker.index);
@@ -203,12 +214,15 @@ impl Drop for WorkerThread {
         // one more try, unless this was it.
         let tries_again = !IN_FACTORY.get() && !desk.is_refused();
         let wakes = desk.recruit_failed(self.worker.index);
+        self.pool.was_refused.raise();
         let tidy = desk.try_tidy();
         drop(desk);
         wakes.wake();
+        self.pool.tell_stranded();
         self.pool.tidy(tidy);
         if tries_again {
-            self.pool.rescue();
+            // What came of it is logged, and those who wait for the jobs try again.
+            let _attention = self.pool.rescue();
         }
     }
 }
@@ -310,6 +324,7 @@ impl Shift<'_> {
         let mut desk = self.pool.desk.lock();
         if arrival == Arrival::New {
             desk.recruit_arrived();
+            self.pool.was_refused.lower();
         }
         let has_served = arrival == Arrival::Known && desk.settings().tenure == Tenure::OneJob;
         if has_served || desk.is_oversized() {
@@ -384,7 +399,7 @@ impl Shift<'_> {
 /// A job was taken while somebody waits for room.
 fn give_room(mut outbox: MutexGuard<'_, Outbox>, mut desk: MutexGuard<'_, Desk>) {
     let wakes = desk.note_change();
-    outbox.room_wanted = !desk.room_waiters.is_empty();
+    outbox.room_wanted = desk.is_room_wanted();
     drop(desk);
     drop(outbox);
     wakes.wake();

@@ -38,7 +38,18 @@ fn each_count(settings: Settings, phase: Phase, mut check: impl FnMut(&Counts)) 
         for idle in 0..=workers {
             for starting in 0..=(workers - idle) {
                 for waiting in 0..=5 {
-                    check(&Counts { phase, settings, workers, idle, waiting, starting });
+                    let (parked, spares, reserved) = (0, 0, 0);
+                    check(&Counts {
+                        phase,
+                        settings,
+                        workers,
+                        parked,
+                        spares,
+                        idle,
+                        waiting,
+                        starting,
+                        reserved,
+                    });
                 }
             }
         }
@@ -291,6 +302,9 @@ impl Filling {
             phase: Phase::Running,
             settings: self.settings,
             workers: self.workers,
+            parked: 0,
+            spares: 0,
+            reserved: 0,
             idle: self.workers - self.running - self.starting,
             waiting: self.queued + bringing,
             starting: self.starting,
@@ -391,6 +405,9 @@ fn a_worker_that_is_being_started_for_one_job_makes_no_room_for_another() {
             phase: Phase::Running,
             settings,
             workers: 1,
+            parked: 0,
+            spares: 0,
+            reserved: 0,
             idle: 0,
             waiting: 1,
             starting: 1,
@@ -504,6 +521,9 @@ fn of_workers_that_time_out_together_as_many_stay_as_are_to_be_kept() {
                     phase: Phase::Running,
                     settings,
                     workers,
+                    parked: 0,
+                    spares: 0,
+                    reserved: 0,
                     idle: workers,
                     waiting: 0,
                     starting: 0,

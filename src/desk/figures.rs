@@ -10,8 +10,6 @@ impl Desk {
         // Who looks again later can tell what came before this look from what came after.
         self.stamps.pause();
         let waiting = self.pending();
-        // As many pending jobs as workers are starting count as theirs.
-        let promised = waiting.min(self.starting);
         let (completed, panicked) =
             self.workers.values().map(|ends| ends.get()).fold(
                 (self.tally.completed, self.tally.panicked),
@@ -26,9 +24,11 @@ impl Desk {
             max: self.settings.max,
             pool_size: self.workers.len(),
             largest_pool_size: self.tally.largest_pool_size,
-            active: usize::try_from(running).unwrap_or(usize::MAX) + promised,
+            active: usize::try_from(running).unwrap_or(usize::MAX),
+            starting: self.starting,
+            spare: self.parked.spares,
             idle: self.idle.len(),
-            queued: waiting - promised,
+            queued: waiting,
             capacity: self.settings.capacity,
             submitted,
             rejected,
@@ -40,9 +40,7 @@ impl Desk {
             discarded: self.tally.discarded,
             caller_ran: self.tally.caller_ran,
             spawn_failures: self.tally.spawn_failures,
-            oldest_pending: oldest
-                .filter(|_| waiting > promised)
-                .map(|since| self.stamps.age(since)),
+            oldest_pending: oldest.map(|since| self.stamps.age(since)),
         }
     }
 }

@@ -27,6 +27,13 @@ pub(super) struct Idle {
     told: bool,
 }
 
+impl Idle {
+    fn tell(&mut self) {
+        // There is room: the mailbox holds two, of which one is reserved for a `Look`.
+        self.told = self.told || self.mailbox.try_send(Wake::Look).is_ok();
+    }
+}
+
 /// Why an idle worker looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Prompt {
@@ -59,6 +66,7 @@ impl Desk {
         self.clear = 0;
         self.last_index += 1;
         let index = self.last_index;
+        self.parked.spares += usize::from(self.counts().starts_spare());
         let ends = Arc::new(Ends::new());
         self.workers.insert(index, Arc::clone(&ends));
         self.starting += 1;
@@ -81,18 +89,26 @@ impl Desk {
     pub(crate) fn recruit_failed(&mut self, index: usize) -> Wakes {
         self.clear = 0;
         self.starting -= 1;
-        self.workers.remove(&index);
+        self.dismiss(index);
         self.threads.give_up(index);
         self.tally.spawn_failures += 1;
         self.is_refused = true;
-        // Who waits for room would be refused too, and wake the next. But where no worker is left,
-        // nobody else would wake them.
-        let mut wakes =
-            if self.workers.is_empty() { self.note_upheaval() } else { self.note_idle() };
+        // A submitter that waits for room may be refused too. But where no worker is left, nobody
+        // else would wake it.
+        let mut wakes = self.note_change();
         wakes.append(self.note_end());
-        // Where jobs are stranded now, who waits for them asks for another worker.
+        // Where jobs are stranded now, each thread that waits for them asks for another worker.
         wakes.nudge(&self.idle_waiters);
+        if self.is_stranded() {
+            wakes.unpark(self.parked_threads());
+        }
         wakes
+    }
+
+    /// Takes a worker off the count. Where there are spares it counts as one of them.
+    fn dismiss(&mut self, index: usize) -> Option<Arc<Ends>> {
+        self.parked.spares = self.parked.spares.saturating_sub(1);
+        self.workers.remove(&index)
     }
 
     /// Returns whether the last worker that was to be started could not be.
@@ -113,7 +129,7 @@ impl Desk {
     }
 
     pub(crate) fn is_oversized(&self) -> bool {
-        self.workers.len() > self.settings.max
+        self.counts().is_oversized()
     }
 
     /// Returns whether a worker has to look here before it takes a job: it may have to leave.
@@ -159,12 +175,14 @@ impl Desk {
     /// A worker leaves: it takes no further job, and its counts pass to the pool.
     pub(crate) fn retire(&mut self, index: usize) -> Wakes {
         self.clear = 0;
-        if let Some(ends) = self.workers.remove(&index) {
+        if let Some(ends) = self.dismiss(index) {
             let (completed, panicked) = ends.get();
             self.tally.completed += completed;
             self.tally.panicked += panicked;
         }
         self.departing += 1;
+        // A thread goes: another may be had again.
+        self.is_refused = false;
         self.note_change()
     }
 
@@ -175,9 +193,13 @@ impl Desk {
 
     /// Tells every idle worker to look.
     pub(crate) fn tell_idle(&mut self) {
-        for idle in self.idle.iter_mut().filter(|idle| !idle.told) {
-            // There is room: the mailbox holds two, of which one is reserved for a `Look`.
-            idle.told = idle.mailbox.try_send(Wake::Look).is_ok();
+        self.idle.iter_mut().for_each(Idle::tell);
+    }
+
+    /// Tells one idle worker to look, that which has been idle for the longest time.
+    pub(crate) fn tell_one_idle(&mut self) {
+        if let Some(idle) = self.idle.first_mut() {
+            idle.tell();
         }
     }
 }

@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError as ChannelTimeout, Sender, never};
 
-use super::{Interrupt, Interrupted, RecvError, RecvTimeoutError, SendError};
+use super::{Interrupt, Interrupted, Node, RecvError, RecvTimeoutError, SendError};
 use crate::error::Never;
-use crate::sync::{thread, thread_local};
+use crate::sync::{Arc, thread, thread_local};
 
 /// What the free functions act on: the last of a thread's frames.
 struct Frame {
     id: u64,
     kind: Kind,
+    /// Whether what interrupts the frames below interrupts this one too.
+    below: Below,
     /// The pool's request that all its jobs stop; for jobs, it is that of the frame below.
     stop: Option<Interrupt>,
     /// The interrupt itself; that of a job without a handle is made when first asked for.
@@ -29,6 +31,15 @@ enum Kind {
     Job,
     /// The user entered an interrupt.
     User,
+}
+
+/// What the frames below a pool's are to those of its jobs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Below {
+    /// Nothing: what runs there does not wait for these jobs.
+    Apart,
+    /// A job that waits for these, and is interrupted together with them.
+    Waits,
 }
 
 thread_local! {
@@ -50,10 +61,10 @@ pub struct Entered {
 }
 
 impl Entered {
-    fn new(kind: Kind, stop: Option<Interrupt>, own: Option<Interrupt>) -> Self {
+    fn new(kind: Kind, below: Below, stop: Option<Interrupt>, own: Option<Interrupt>) -> Self {
         let id = LAST_ID.get() + 1;
         LAST_ID.set(id);
-        let frame = Frame { id, kind, stop, own };
+        let frame = Frame { id, kind, below, stop, own };
         let entered = FRAMES.try_with(|frames| frames.borrow_mut().push(frame)).is_ok();
         if kind == Kind::User {
             IS_USED.set(true);
@@ -86,17 +97,23 @@ impl fmt::Debug for Entered {
 
 /// Makes `own` the current interrupt, in the place of the running job's and its pool's.
 pub(super) fn enter(own: Interrupt) -> Entered {
-    Entered::new(Kind::User, None, Some(own))
+    Entered::new(Kind::User, Below::Apart, None, Some(own))
 }
 
 /// Lets this thread run jobs that `stop` interrupts, each under an interrupt of its own.
 pub(crate) fn enter_pool(stop: &Interrupt) -> Entered {
-    Entered::new(Kind::Pool, Some(stop.clone()), None)
+    Entered::new(Kind::Pool, Below::Apart, Some(stop.clone()), None)
+}
+
+/// The same, for jobs that run in the place of the one that waits for them: what interrupts that
+/// one interrupts them too.
+pub(crate) fn enter_inline(stop: &Interrupt) -> Entered {
+    Entered::new(Kind::Pool, Below::Waits, Some(stop.clone()), None)
 }
 
 /// Makes `own` the interrupt of the job that this thread begins.
 pub(crate) fn enter_job(own: Interrupt) -> Entered {
-    Entered::new(Kind::Job, None, Some(own))
+    Entered::new(Kind::Job, Below::Apart, None, Some(own))
 }
 
 /// Forgets the interrupt of a job that ended, so that the next one has another, and what the job
@@ -120,33 +137,46 @@ fn clear() {
     drop(ended);
 }
 
-/// The request that concerns the last of the frames.
-fn stop(frames: &[Frame]) -> Option<&Interrupt> {
-    frames.iter().rfind(|frame| frame.kind != Kind::Job)?.stop.as_ref()
+/// The jobs that this thread runs, the innermost first, as far as they are interrupted together: for
+/// each the place of its last frame, and that of the frame with its pool's request, if it has one.
+fn together(frames: &[Frame]) -> impl Iterator<Item = (usize, Option<usize>)> {
+    let mut end = frames.len();
+    std::iter::from_fn(move || {
+        let top = end.checked_sub(1)?;
+        let base = frames[..end].iter().rposition(|frame| frame.kind != Kind::Job);
+        let waits = base.filter(|base| frames[*base].below == Below::Waits);
+        end = waits.unwrap_or(0);
+        Some((top, base))
+    })
 }
 
 /// Returns the interrupt of the job that this thread runs, or none outside a job.
 pub fn current() -> Option<Interrupt> {
-    let (own, stop) = FRAMES
+    // The links are made without the frames: to follow an interrupt that is set calls callbacks.
+    let jobs = FRAMES
         .try_with(|frames| {
-            let frames = frames.borrow();
-            frames.last().map(|top| (top.own.clone(), stop(&frames).cloned()))
+            let mut frames = frames.borrow_mut();
+            let places: Vec<_> = together(&frames).collect();
+            let mut jobs = Vec::with_capacity(places.len());
+            for (top, base) in places {
+                let stop = base.and_then(|base| frames[base].stop.clone());
+                let frame = &mut frames[top];
+                if frame.own.is_none() && stop.is_some() {
+                    IS_USED.set(true);
+                    frame.own = Some(Interrupt::new());
+                }
+                jobs.push((frame.own.clone()?, stop));
+            }
+            Some(jobs)
         })
         .ok()??;
-    let Some(stop) = stop else { return own };
-    let own = own.unwrap_or_else(|| {
-        let own = Interrupt::new();
-        IS_USED.set(true);
-        FRAMES.with_borrow_mut(|frames| {
-            if let Some(top) = frames.last_mut() {
-                top.own = Some(own.clone());
-            }
-        });
-        own
-    });
     // Linked only now: a job that never waits costs the pool's request nothing.
-    own.follow(&stop);
-    Some(own)
+    let mut below: Option<Interrupt> = None;
+    for (own, stop) in jobs.into_iter().rev() {
+        stop.iter().chain(&below).for_each(|parent| own.follow(parent));
+        below = Some(own);
+    }
+    below
 }
 
 /// Returns whether the current job was asked to stop; false outside a job.
@@ -154,10 +184,26 @@ pub fn is_interrupted() -> bool {
     FRAMES
         .try_with(|frames| {
             let frames = frames.borrow();
-            let own = frames.last().and_then(|top| top.own.as_ref());
-            own.into_iter().chain(stop(&frames)).any(Interrupt::is_interrupted)
+            together(&frames).any(|(top, base)| {
+                let stop = base.and_then(|base| frames[base].stop.as_ref());
+                frames[top].own.iter().chain(stop).any(Interrupt::is_interrupted)
+            })
         })
         .unwrap_or(false)
+}
+
+/// Returns whether this thread is running the job with this interrupt.
+pub(crate) fn is_running(node: &Arc<dyn Node>) -> bool {
+    let is_it = |frame: &Frame| {
+        let own = frame.own.as_ref().filter(|_| frame.kind == Kind::Job);
+        own.is_some_and(|own| std::ptr::addr_eq(Arc::as_ptr(&own.node), Arc::as_ptr(node)))
+    };
+    FRAMES.try_with(|frames| frames.borrow().iter().any(is_it)).unwrap_or(false)
+}
+
+/// Returns how many jobs with handles this thread is running, at most.
+pub(crate) fn running() -> usize {
+    FRAMES.try_with(|frames| frames.borrow().len()).unwrap_or(0)
 }
 
 /// Returns an error if the current job was asked to stop, for use with `?`.

@@ -10,7 +10,7 @@ use std::sync::Weak;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::error::{Never, panic_text};
-use crate::job::{catch, discard_payload};
+use crate::panic::{catch, discard_payload};
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Arc, AtomicBool, Condvar, Mutex, Ordering};
 

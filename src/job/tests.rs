@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::waiting::{Attention, Standing};
 use super::*;
 use crate::error::JoinError;
 use crate::interrupt;
@@ -601,7 +602,7 @@ impl Place {
         let (job, handle) = Job::with_handle(f);
         let place = Arc::new(Self::default());
         let task = job.pending().expect("it has a handle");
-        assert!(task.queue(Arc::clone(&place) as Arc<dyn Home>));
+        assert_eq!(task.queue(Arc::clone(&place) as Arc<dyn Home>, 0), Queued::Yes);
         if moment == Moment::TooLate {
             place.job.set(Arc::clone(task)).ok().expect("set once");
         }
@@ -627,11 +628,37 @@ impl Home for Place {
         *self.settled.lock() += 1;
     }
 
-    fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool) -> bool {
-        if self.claim(claim) {
+    fn help(
+        &self,
+        task: &Arc<dyn Pending>,
+        _bound: Bound,
+        claim: &mut dyn FnMut(u64) -> Help,
+    ) -> Help {
+        let mut help = Help::NotNeeded;
+        self.claim(&mut || {
+            help = claim(0);
+            help == Help::Ran
+        });
+        if help == Help::Ran {
             drop(Job::tracked(Arc::clone(task)).run_caught());
         }
-        true
+        help
+    }
+
+    fn is_inside(&self) -> bool {
+        false
+    }
+
+    fn park(&self) {
+        unreachable!("no thread is inside")
+    }
+
+    fn unpark(&self) {
+        unreachable!("no thread is inside")
+    }
+
+    fn attend(self: Arc<Self>, _standing: Standing) -> Attention {
+        Attention::None
     }
 
     fn report_panic(&self, payload: Payload) {
@@ -692,7 +719,7 @@ fn a_cancelled_job_is_not_taken_in_by_a_pool() {
     handle.cancel();
     let (place, _job, _handle) = Place::queue(Moment::InTime, || ());
     let task = job.pending().expect("it has a handle");
-    assert!(!task.queue(Arc::clone(&place) as Arc<dyn Home>));
+    assert_eq!(task.queue(Arc::clone(&place) as Arc<dyn Home>, 0), Queued::Cancelled);
     assert!(!task.hand_back());
 }
 

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::panic::resume_unwind;
 
 use crate::error::JoinError;
-use crate::interrupt::{self, Interrupt};
+use crate::interrupt;
 use crate::job::{Home, Job, Site, catch, drop_caught};
 use crate::job_handle::JobHandle;
 use crate::pool::Pool;
@@ -82,7 +82,7 @@ impl<T> Drop for Results<T> {
             match result {
                 Ok(value) => self.pool.report_destructor(drop_caught(value).err()),
                 Err(JoinError::Panicked(payload)) => self.pool.report_panic(payload),
-                Err(JoinError::Cancelled | JoinError::Interrupted) => {}
+                Err(JoinError::Cancelled | JoinError::Interrupted | JoinError::Deadlock) => {}
             }
         }
     }
@@ -93,8 +93,6 @@ struct Progress<T> {
     results: Results<T>,
     /// The place of the result that the job's own panic is.
     panicked: usize,
-    /// The interrupt of the job that runs this one in its own place, to be passed on.
-    caller: Option<Interrupt>,
 }
 
 /// What a chunk's job does.
@@ -109,11 +107,6 @@ where
     F: Fn(V) -> T,
 {
     fn run(mut self) {
-        let caller = self.progress.lock().caller.take();
-        let _passed_on = caller.and_then(|caller| {
-            let own = interrupt::current()?;
-            Some(caller.on_interrupt(move || own.interrupt()))
-        });
         let mut panic = None;
         for place in 0.. {
             if interrupt::is_interrupted() {
@@ -153,7 +146,7 @@ impl<T: Send + 'static> Chunk<T> {
     {
         let mut results = Results::new(Arc::clone(&items.pool));
         results.list.resize_with(items.list.len(), || Err(JoinError::Cancelled));
-        let progress = Arc::new(Mutex::new(Progress { results, panicked: 0, caller: None }));
+        let progress = Arc::new(Mutex::new(Progress { results, panicked: 0 }));
         let work = Work { items, function, progress: Arc::clone(&progress) };
         let (job, handle) = Job::with_handle_at(site, move || work.run());
         (job, Self { handle, progress })
@@ -161,11 +154,6 @@ impl<T: Send + 'static> Chunk<T> {
 }
 
 impl<T> Chunk<T> {
-    /// Makes the interrupt of this thread's job reach the chunk's too, which is to be run here.
-    pub(super) fn pass_interrupt_on(&self) {
-        self.progress.lock().caller = interrupt::current();
-    }
-
     /// Waits for the chunk's job; returns the chunk if this thread's job is interrupted first.
     pub(super) fn join(self) -> Result<Results<T>, Self> {
         let Ok(ended) = self.handle.join_or_revoke() else { return Err(self) };

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::error::Payload;
-use crate::job::{Home, Pending};
+use crate::job::waiting::{Attention, Standing};
+use crate::job::{Bound, Help, Home, Pending, Queued};
 use crate::job_handle::JobHandle;
 use crate::sync::{Arc, Mutex};
 use crate::task::CancelOutcome;
@@ -231,7 +232,28 @@ impl Home for Former {
         unreachable!("nothing was cancelled here")
     }
 
-    fn help(&self, _task: &Arc<dyn Pending>, _claim: &mut dyn FnMut() -> bool) -> bool {
+    fn help(
+        &self,
+        _task: &Arc<dyn Pending>,
+        _bound: Bound,
+        _claim: &mut dyn FnMut(u64) -> Help,
+    ) -> Help {
+        unreachable!("the job is not the pool's any more")
+    }
+
+    fn is_inside(&self) -> bool {
+        unreachable!("the job is not the pool's any more")
+    }
+
+    fn park(&self) {
+        unreachable!("the job is not the pool's any more")
+    }
+
+    fn unpark(&self) {
+        unreachable!("the job is not the pool's any more")
+    }
+
+    fn attend(self: Arc<Self>, _standing: Standing) -> Attention {
         unreachable!("the job is not the pool's any more")
     }
 
@@ -249,7 +271,7 @@ fn a_job_taken_back_is_not_the_pools_any_more() {
     for block in outbox.jobs.blocks() {
         for Entry(job) in block {
             let task = job.pending().expect("it has a handle");
-            assert!(task.queue(Arc::clone(&pool) as Arc<dyn Home>));
+            assert_eq!(task.queue(Arc::clone(&pool) as Arc<dyn Home>, 0), Queued::Yes);
         }
     }
     let job = outbox.take_back(&mut Vec::new()).expect("there is one");

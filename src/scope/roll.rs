@@ -7,23 +7,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
-use std::time::Duration;
 
 use super::ScopeError;
-use crate::error::{JoinError, Payload};
-use crate::job::{Home, Job, Site, drop_caught};
+use crate::error::{AwaitError, JoinError, Payload};
+use crate::job::waiting::{Company, Look, Place, Waiting, place_of_several};
+use crate::job::{Bound, Help, Home, Job, Site, drop_caught};
 use crate::job_handle::JobHandle;
 use crate::pool::Pool;
 use crate::sync::thread::{self, Thread};
 use crate::sync::{Arc, Mutex};
 use crate::task::Settles;
-use crate::wait::{Deadline, Heed, park_until};
+use crate::wait::{Deadline, Heed};
 use crate::watch::{Watch, Watcher};
 
 pub(super) type Task = Arc<dyn Settles<()>>;
-
-/// How often a scope whose jobs are not run looks whether there is a worker at all.
-const RESCUE: Duration = Duration::from_secs(1);
 
 /// Who belongs to a scope.
 #[derive(Default)]
@@ -186,39 +183,70 @@ impl Roll {
         }
     }
 
-    /// Returns once all jobs have ended. A worker of their pool runs pending ones.
-    pub(super) fn finish(&self, pool: &Arc<Pool>) {
+    /// Returns once all jobs have ended. A thread that runs jobs for their pool runs pending ones.
+    pub(super) fn finish(&self) {
+        let mut waiting = Waiting::new(Deadline::NEVER, Heed::Nothing);
+        let mut known = Company::Likely;
         loop {
-            let unseen = park_until(Deadline::after(RESCUE), Heed::Nothing, || {
-                let mut entries = self.entries.lock();
-                entries.is_closing = true;
-                if entries.is_left_to_submitters() {
-                    // They were forgotten: who could run them has ended.
-                    let mut forgotten = std::mem::take(&mut entries.returned);
-                    entries.held.append(&mut forgotten);
-                }
-                let is_over = entries.members.is_empty();
-                if !entries.has_unseen() && !is_over {
-                    entries.waiter = Some(thread::current());
-                    return None;
-                }
-                let news = entries.take_unseen();
-                Some((!is_over).then_some(news))
-            });
-            match unseen {
-                Ok(None) => return,
-                Ok(Some((held, unseen))) => {
-                    // Those that nobody may run first: helping can take long.
+            let step = waiting.until(&|| self.origin(), |company| self.look(company, known));
+            let (tasks, bound) = match step {
+                Ok(Step::End) => return,
+                // Those that nobody may run first: helping can take long.
+                Ok(Step::Serve { held, unseen }) => {
                     for task in held {
                         task.revoke();
                     }
-                    for task in unseen {
-                        task.help();
+                    (unseen, Bound::Stack)
+                }
+                Ok(Step::Company(company)) => {
+                    known = company;
+                    match company {
+                        Company::Full => (self.tasks(), Bound::None),
+                        Company::Likely | Company::Refused => continue,
                     }
                 }
-                // Perhaps there is no worker, and none can be had.
-                Err(_) => while pool.run_stranded() {},
+                Err(AwaitError::TimedOut | AwaitError::Interrupted | AwaitError::FromWorker) => {
+                    unreachable!("this wait has no limit and heeds no interrupt")
+                }
+            };
+            for task in tasks {
+                if task.help(bound) == Help::Ran {
+                    known = Company::Likely;
+                }
             }
+        }
+    }
+
+    fn look(&self, company: Company, known: Company) -> Look<Step> {
+        let mut entries = self.entries.lock();
+        entries.is_closing = true;
+        if entries.is_left_to_submitters() {
+            // They were forgotten: who could run them has ended.
+            let mut forgotten = std::mem::take(&mut entries.returned);
+            entries.held.append(&mut forgotten);
+        }
+        if entries.members.is_empty() {
+            return Look::Ready(Step::End);
+        }
+        if entries.has_unseen() {
+            let (held, unseen) = entries.take_unseen();
+            return Look::Ready(Step::Serve { held, unseen });
+        }
+        if company != known {
+            return Look::Ready(Step::Company(company));
+        }
+        entries.waiter = Some(thread::current());
+        Look::Wait(entries.place())
+    }
+
+    /// Names one of the jobs, for the log.
+    fn origin(&self) -> String {
+        let entries = self.entries.lock();
+        let first = entries.members.values().next();
+        let first = first.map(|member| member.task.origin().to_string()).unwrap_or_default();
+        match entries.members.len() {
+            0 | 1 => first,
+            several => format!("{first} and {} more", several - 1),
         }
     }
 
@@ -251,7 +279,25 @@ impl Roll {
     }
 }
 
+/// What the thread that waits for the scope's end does next.
+enum Step {
+    End,
+    /// Revoke those that nobody may run, and help with the others.
+    Serve {
+        held: Vec<Task>,
+        unseen: Vec<Task>,
+    },
+    /// Whether somebody else can be had for the jobs has changed.
+    Company(Company),
+}
+
 impl Entries {
+    /// Where the thread waits that waits for the end.
+    fn place(&self) -> Option<Place> {
+        let tasks = self.members.values().map(|member| &member.task);
+        place_of_several(tasks.filter_map(|task| task.cell().lock().place()))
+    }
+
     /// Whether no job is left but those that were given back to their submitters.
     fn is_left_to_submitters(&self) -> bool {
         self.members.len() == self.returned.len()
@@ -276,7 +322,7 @@ impl Entries {
         match handle.take() {
             Some(Err(JoinError::Panicked(payload))) => self.panics.push(payload),
             Some(Err(JoinError::Cancelled)) => self.unrun += 1,
-            Some(Ok(()) | Err(JoinError::Interrupted)) | None => {}
+            Some(Ok(()) | Err(JoinError::Interrupted | JoinError::Deadlock)) | None => {}
         }
     }
 }

@@ -4,21 +4,30 @@ use crossbeam_channel::Sender;
 
 use super::JobState;
 use crate::error::{JoinError, Never, Payload, panic_text};
+use crate::job::waiting::{Place, Progress};
 use crate::job::{Home, News, discard_payload, drop_caught};
 use crate::sync::Arc;
 use crate::sync::thread::Thread;
 use crate::watch::Watch;
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Cell<T> {
     pub(super) stage: Stage<T>,
     /// The pool that has the job, in its queue or on one of its workers.
     pub(super) home: Option<Arc<dyn Home>>,
+    /// How many jobs were queued there before it.
+    pub(super) number: u64,
+    /// It is being submitted for the first time, by whoever is going to watch it.
+    pub(super) is_new: bool,
     /// Its pool has given the job back, and none has taken it since.
     pub(crate) is_back: bool,
-    /// It was given back and queued again: who waits may be the one to run it after all.
+    /// It was queued while somebody waited, or its worker was refused: that one looks again, and may
+    /// be the one to run it.
     pub(crate) is_put_back: bool,
     /// The thread that waits in a join.
     pub(crate) waiter: Option<Thread>,
+    /// Threads that wait for the job's start.
+    pub(crate) start_waiters: Vec<Thread>,
     /// Kept to be dropped when the job settles.
     pub(crate) done: Option<Sender<Never>>,
     /// Tells who waits for many jobs.
@@ -48,11 +57,31 @@ impl<T> Cell<T> {
             Stage::Running | Stage::Ended(_) => JobState::Running,
             Stage::Settled(Ok(_)) => JobState::Finished,
             Stage::Settled(Err(JoinError::Panicked(_))) => JobState::Panicked,
-            Stage::Settled(Err(JoinError::Cancelled | JoinError::Interrupted)) => {
-                JobState::Cancelled
-            }
+            Stage::Settled(Err(
+                JoinError::Cancelled | JoinError::Interrupted | JoinError::Deadlock,
+            )) => JobState::Cancelled,
             Stage::Taken(state) => *state,
         }
+    }
+
+    /// Whether the job is to be run or is being run; none once it has settled.
+    pub(crate) fn progress(&self) -> Option<Progress> {
+        match &self.stage {
+            Stage::Pending => Some(Progress::Pending),
+            Stage::Running | Stage::Ended(_) => Some(Progress::Running),
+            Stage::Settled(_) | Stage::Taken(_) => None,
+        }
+    }
+
+    /// Where the job is, if a pool has it.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let progress = self.progress()?;
+        let home = Arc::clone(self.home.as_ref()?);
+        Some(Place { home, progress })
+    }
+
+    pub(super) fn is_awaited(&self) -> bool {
+        self.waiter.is_some() || self.watch.is_some() || !self.start_waiters.is_empty()
     }
 
     pub(crate) fn is_settled(&self) -> bool {
@@ -109,6 +138,7 @@ impl<T> Cell<T> {
 #[must_use]
 pub(super) struct Told<T> {
     waiter: Option<Thread>,
+    start_waiters: Vec<Thread>,
     done: Option<Sender<Never>>,
     watch: Option<Watch>,
     pub(super) unclaimed: Unclaimed<T>,
@@ -125,6 +155,7 @@ impl<T> Told<T> {
         };
         Self {
             waiter: cell.waiter.take(),
+            start_waiters: std::mem::take(&mut cell.start_waiters),
             done: cell.done.take(),
             watch: cell.watch.take(),
             unclaimed,
@@ -135,9 +166,7 @@ impl<T> Told<T> {
     /// are gone.
     pub(super) fn tell(self) -> Option<Watch> {
         drop(self.done);
-        if let Some(waiter) = self.waiter {
-            waiter.unpark();
-        }
+        self.waiter.iter().chain(&self.start_waiters).for_each(Thread::unpark);
         self.unclaimed.release();
         self.watch
     }
@@ -160,7 +189,8 @@ impl<T> Unclaimed<T> {
                 }
             }
             Some(Err(JoinError::Panicked(payload))) => report(payload, self.home.as_ref()),
-            Some(Err(JoinError::Cancelled | JoinError::Interrupted)) | None => {}
+            Some(Err(JoinError::Cancelled | JoinError::Interrupted | JoinError::Deadlock))
+            | None => {}
         }
     }
 }

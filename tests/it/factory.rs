@@ -661,8 +661,8 @@ fn a_job_for_a_worker_that_is_being_started_does_not_wait_and_the_next_one_gets_
     let gate = Gate::new();
     let jobs = hold(&pool, &gate, 1);
     let stats = pool.stats();
-    assert_eq!((stats.pool_size, stats.queued, stats.active), (1, 0, 1));
-    assert_eq!(stats.oldest_pending, None);
+    assert_eq!((stats.pool_size, stats.starting, stats.queued, stats.active), (1, 1, 1, 0));
+    assert!(stats.oldest_pending.is_some());
     let more = hold(&pool, &gate, 1);
     assert_eq!(pool.stats().pool_size, 2);
     leave.open();

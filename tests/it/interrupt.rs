@@ -510,7 +510,7 @@ fn a_helped_job_has_an_interrupt_of_its_own() {
             (child, interrupt::is_interrupted())
         })
         .unwrap();
-    assert_eq!(soon(handle), ((false, true), true));
+    assert_eq!(soon(handle), ((true, true), true), "both are interrupted together");
 
     let inner = pool.handle();
     let handle = pool

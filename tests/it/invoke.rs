@@ -686,7 +686,7 @@ fn a_worker_may_invoke_any_on_its_own_pool() {
             });
             own.invoke_any(jobs).unwrap()
         });
-        assert_eq!(soon(outer.unwrap()), 2, "{queue:?}");
+        assert!(soon(outer.unwrap()) >= 2, "one of those that succeed, {queue:?}");
         finish(&pool);
     }
 }

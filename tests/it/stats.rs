@@ -285,7 +285,7 @@ fn a_waiter_that_runs_a_job_counts_it_as_active_and_no_longer_as_queued() {
 }
 
 #[test]
-fn a_worker_that_is_being_started_counts_its_job_as_active() {
+fn a_worker_that_is_being_started_is_counted_apart_from_what_runs() {
     let (entered, gate, stop) = stop_point();
     let pool =
         ThreadPoolExecutor::builder().threads(1).on_thread_start(move |_| stop()).build().unwrap();
@@ -293,10 +293,11 @@ fn a_worker_that_is_being_started_counts_its_job_as_active() {
     pool.execute(|| ()).unwrap();
     entered.pass();
     let stats = pool.stats();
-    assert_eq!(fates(&stats), [0, 1, 1, 0, 0, 0, 0, 0]);
-    assert_eq!((stats.pool_size, stats.idle), (1, 0));
+    assert_eq!(fates(&stats), [0, 2, 0, 0, 0, 0, 0, 0]);
+    assert_eq!((stats.pool_size, stats.starting, stats.idle), (1, 1, 0));
     gate.open();
     soon(handle);
+    assert_eq!(pool.stats().starting, 0);
     assert_eq!(finish(&pool).completed, 2);
 }
 

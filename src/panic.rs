@@ -1,4 +1,4 @@
-//! Owns the one place that catches panics.
+//! The one place that catches panics.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -1,0 +1,148 @@
+//! Workers that wait for jobs of their own pool, and the spares that stand in for them.
+//!
+//! A parked worker is left out of every rule about sizes. A spare is a worker that was started for
+//! that reason. Spares are workers like all others: which of them leaves when a parked one goes on
+//! is not fixed, only that one does.
+//!
+//! INVARIANT: a job is pending and every worker is parked => a worker is being started, or was
+//! refused and some thread that waits is going to ask again, or there are as many spares as there
+//! may be. Parking, queueing and a start that fails decide this under the state lock.
+
+use std::time::Duration;
+
+use super::Desk;
+use super::roster::Recruit;
+use crate::admission::MOST_SPARES;
+use crate::phase::Phase;
+use crate::settings::Tenure;
+use crate::sync::thread::{self, Thread, ThreadId};
+use crate::wait::Wakes;
+
+/// A wait that is over by then is not worth a thread, unless no other worker is there.
+pub(crate) const SHORT_WAIT: Duration = Duration::from_millis(1);
+
+#[derive(Default)]
+pub(super) struct Parked {
+    threads: Vec<Thread>,
+    /// Workers that were started because others are parked, and not gone since.
+    pub(super) spares: usize,
+    /// The parked thread that is going to look whether a spare is due.
+    looks: Option<ThreadId>,
+}
+
+impl Parked {
+    pub(super) fn len(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// Returns whether a job that is queued now concerns no parked worker.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.threads.is_empty() || self.looks.is_some()
+    }
+}
+
+/// What a parked thread does about spares.
+pub(crate) enum StandIn {
+    /// Nothing: whoever changes that tells it.
+    None,
+    /// Start this one.
+    Start(Recruit),
+    /// Look again after this time.
+    LookIn(Duration),
+    /// One is due, and there are as many as there may be.
+    TooMany,
+}
+
+/// Whether a parked thread has just begun to wait, or has waited long enough for a spare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    Fresh,
+    Over,
+}
+
+impl Desk {
+    /// This thread, a worker, begins to wait for a job of the pool.
+    pub(crate) fn park(&mut self) -> Wakes {
+        self.clear = 0;
+        self.parked.threads.push(thread::current());
+        // It is left out of the rules: there may be room for one more job.
+        let mut wakes = Wakes::default();
+        self.give_room(&mut wakes);
+        wakes
+    }
+
+    /// This thread goes on. Returns a parked one that has to look in its place, if there is any.
+    pub(crate) fn unpark(&mut self) -> Option<Thread> {
+        self.clear = 0;
+        let this = thread::current().id();
+        let place = self.parked.threads.iter().rposition(|thread| thread.id() == this);
+        if let Some(place) = place {
+            self.parked.threads.swap_remove(place);
+        }
+        self.parked.looks.take_if(|looks| *looks == this)?;
+        if self.unpromised() == 0 { None } else { self.note_queued() }
+    }
+
+    /// Decides what a parked thread does about the pending jobs.
+    pub(crate) fn stand_in(&mut self, patience: Patience) -> StandIn {
+        let this = thread::current().id();
+        if self.parked.looks.take_if(|looks| *looks == this).is_some() {
+            self.clear = 0;
+        }
+        let wants_room = self.is_room_wanted() && self.idle.is_empty() && self.starting == 0;
+        if !wants_room && self.unpromised() == 0 {
+            return StandIn::None;
+        }
+        let are_all_parked = self.workers.len() == self.parked.len();
+        if !self.counts().may_have_spare() {
+            let is_full = are_all_parked && self.parked.spares >= MOST_SPARES;
+            return if is_full { StandIn::TooMany } else { StandIn::None };
+        }
+        if are_all_parked || patience == Patience::Over {
+            return StandIn::Start(self.recruit());
+        }
+        if self.parked.looks.is_some() {
+            return StandIn::None;
+        }
+        self.parked.looks = Some(this);
+        StandIn::LookIn(SHORT_WAIT)
+    }
+
+    /// A job was queued while workers are parked: one of them looks whether a spare is due.
+    pub(crate) fn note_queued(&mut self) -> Option<Thread> {
+        if self.parked.is_quiet() || !self.counts().may_have_spare() {
+            return None;
+        }
+        self.parked.threads.last().cloned()
+    }
+
+    /// The parked threads, after a start has failed that they may rely on.
+    pub(crate) fn parked_threads(&self) -> Vec<Thread> {
+        self.parked.threads.clone()
+    }
+
+    /// Returns whether jobs are pending and no worker is there that runs one or will: all are
+    /// parked, or a thread was refused.
+    pub(crate) fn is_stranded(&mut self) -> bool {
+        self.workers.len() == self.parked.len() && self.phase < Phase::Stop && self.pending() > 0
+    }
+
+    /// Returns whether a worker is to be asked for again, on behalf of whoever waits for the pool.
+    pub(crate) fn wants_rescue(&mut self) -> bool {
+        self.is_stranded() && (self.workers.is_empty() || self.counts().may_have_spare())
+    }
+
+    /// Jobs queued before this one may be promised to workers that are starting: they are as good as
+    /// taken. The number of a job is that of the jobs queued before it.
+    pub(crate) fn first_unpromised(&mut self) -> u64 {
+        if self.settings.tenure == Tenure::OneJob {
+            return u64::MAX;
+        }
+        if self.starting == 0 {
+            return 0;
+        }
+        // At most as many jobs are pending behind a job as were queued after it.
+        let pending = self.pending() as u64;
+        (self.pushed - pending).saturating_add(self.starting as u64)
+    }
+}

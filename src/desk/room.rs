@@ -1,0 +1,97 @@
+//! Submitters that wait for room, and the places that are kept for those that were told of some.
+//!
+//! INVARIANT: a submitter is in `waiters` or holds one of the `reserved` places from its first wait
+//! on until it is admitted or gives up, under the number that it got then. So nobody who comes later
+//! is served before it.
+
+use std::collections::BTreeMap;
+
+use super::Desk;
+use crate::admission::{self, Attempt, Decision};
+use crate::sync::{Arc, thread};
+use crate::wait::{Waiter, Wakes};
+
+/// A submitter's place in the line of those who wait for room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Turn(u64);
+
+#[derive(Default)]
+pub(super) struct Room {
+    waiters: BTreeMap<Turn, Arc<Waiter>>,
+    last: u64,
+    /// Places that are kept for submitters that were woken.
+    pub(super) reserved: usize,
+}
+
+impl Room {
+    /// Returns whether nobody waits for room, or was told of some and has not come.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.waiters.is_empty() && self.reserved == 0
+    }
+}
+
+impl Desk {
+    /// Returns whether a job would find room, at least if a worker can be started where one was
+    /// not refused just now.
+    pub(crate) fn has_room(&mut self) -> bool {
+        let attempt = if self.is_refused { Attempt::Failed } else { Attempt::First };
+        self.decide(attempt) != Decision::Saturated
+    }
+
+    pub(crate) fn is_room_wanted(&self) -> bool {
+        !self.room.waiters.is_empty()
+    }
+
+    /// A submitter begins to wait, at the end of the line or where it was before.
+    pub(crate) fn wait_for_room(&mut self, turn: &mut Option<Turn>, waiter: Arc<Waiter>) {
+        self.clear = 0;
+        let turn = *turn.get_or_insert_with(|| {
+            self.room.last += 1;
+            Turn(self.room.last)
+        });
+        self.room.waiters.insert(turn, waiter);
+    }
+
+    /// A submitter gives up waiting; false if it has been told of room meanwhile.
+    pub(crate) fn stop_waiting_for_room(&mut self, turn: Turn) -> bool {
+        self.room.waiters.remove(&turn).is_some()
+    }
+
+    /// The place that was kept for a submitter is free again: it uses it now, or not at all.
+    pub(crate) fn release_room(&mut self) {
+        self.room.reserved -= 1;
+    }
+
+    /// Returns whether there is room only as long as some worker is parked, which may be one that
+    /// waits for room. That one has a spare started, and there is room when the spare is idle.
+    fn makes_room_by_spare(&mut self) -> bool {
+        let counts = self.counts();
+        let by_start = admission::admit(&counts, Attempt::First) == Decision::Start;
+        by_start && counts.starts_spare()
+    }
+
+    /// Returns whether this thread may queue a job though there is no room: once, until there is.
+    pub(crate) fn may_queue_beyond(&mut self) -> bool {
+        let capacity = self.settings.capacity.unwrap_or(usize::MAX);
+        if self.unpromised() <= capacity {
+            self.beyond.clear();
+        }
+        let this = thread::current().id();
+        let is_first = !self.beyond.contains(&this);
+        if is_first {
+            self.beyond.push(this);
+        }
+        is_first
+    }
+
+    /// Wakes those who wait for room, in their order, for as long as there is some that is not kept
+    /// for others. One that finds it gone waits on in its old turn.
+    pub(super) fn give_room(&mut self, wakes: &mut Wakes) {
+        while !self.room.waiters.is_empty() && self.has_room() && !self.makes_room_by_spare() {
+            self.clear = 0;
+            let first = self.room.waiters.pop_first();
+            self.room.reserved += usize::from(first.is_some());
+            wakes.add(first.map(|(_, waiter)| waiter));
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What the handles of a pool's jobs, and the threads that wait for them, ask of the pool.
+
+use super::Pool;
+use crate::desk::{Patience, StandIn};
+use crate::error::Payload;
+use crate::hooks::Worker;
+use crate::interrupt;
+use crate::job::waiting::{Attention, Standing};
+use crate::job::{Bound, Help, Home, Job, Pending};
+use crate::post::Post;
+use crate::stack;
+use crate::stats::Ends;
+use crate::sync::Arc;
+
+impl Home for Pool {
+    fn cancel(&self, claim: &mut dyn FnMut() -> bool) -> bool {
+        let mut desk = self.desk.lock();
+        if !claim() {
+            return false;
+        }
+        desk.tally.cancelled += 1;
+        let sweep = desk.drop_out();
+        let wakes = desk.note_change();
+        drop(desk);
+        wakes.wake();
+        self.sweep(sweep);
+        true
+    }
+
+    fn cancel_ended(&self) {
+        let tidy = self.desk.lock().try_tidy();
+        self.tidy(tidy);
+    }
+
+    fn help(
+        &self,
+        task: &Arc<dyn Pending>,
+        bound: Bound,
+        claim: &mut dyn FnMut(u64) -> Help,
+    ) -> Help {
+        if bound == Bound::Time || !self.runs_here() {
+            return Help::NotHere;
+        }
+        if bound == Bound::Stack && !stack::has_room() {
+            return Help::TooDeep;
+        }
+        let mut desk = self.desk.lock();
+        // A worker that has left has had its counts taken over, and counts no more.
+        let worker = self.this_worker().filter(|(_, worker)| desk.employs(worker.index));
+        let help = claim(desk.first_unpromised());
+        if help != Help::Ran {
+            return help;
+        }
+        desk.tally.started += 1;
+        let sweep = desk.drop_out();
+        let wakes = desk.note_change();
+        let job = Job::tracked(Arc::clone(task));
+        if let Some((ends, worker)) = worker {
+            drop(desk);
+            wakes.wake();
+            self.sweep(sweep);
+            self.run_inline(&ends, &worker, job);
+        } else {
+            let post = Arc::new(Post::taken_here());
+            desk.caller_takes_over(Arc::clone(&post));
+            drop(desk);
+            wakes.wake();
+            self.sweep(sweep);
+            self.run_as_caller(&post, job);
+        }
+        help
+    }
+
+    fn is_inside(&self) -> bool {
+        self.runs_here()
+    }
+
+    fn park(&self) {
+        let Some(index) = self.this_index() else { return };
+        let mut desk = self.desk.lock();
+        if desk.employs(index) {
+            let wakes = desk.park();
+            drop(desk);
+            wakes.wake();
+        }
+    }
+
+    fn unpark(&self) {
+        if self.this_index().is_none() {
+            return;
+        }
+        let mut desk = self.desk.lock();
+        let looks = desk.unpark();
+        let is_oversized = desk.is_oversized();
+        drop(desk);
+        if let Some(thread) = looks {
+            thread.unpark();
+        }
+        if is_oversized {
+            self.dismiss_one();
+        }
+    }
+
+    fn attend(self: Arc<Self>, standing: Standing) -> Attention {
+        let patience = match standing {
+            Standing::Outside => return self.attend_outside(),
+            Standing::Inside => Patience::Fresh,
+            Standing::InsideLonger => Patience::Over,
+        };
+        let stand_in = self.desk.lock().stand_in(patience);
+        match stand_in {
+            StandIn::None => self.attend_outside(),
+            StandIn::LookIn(time) => Attention::LookIn(time),
+            StandIn::Start(recruit) => match self.launch(recruit) {
+                Ok(()) => Attention::Started,
+                Err(_) => Attention::Refused,
+            },
+            StandIn::TooMany => Attention::Full,
+        }
+    }
+
+    fn report_panic(&self, payload: Payload) {
+        self.hooks.panicked(&self.name, "a job whose handle is gone", payload);
+    }
+}
+
+impl Pool {
+    /// Sees to jobs that were stranded by a refused thread, where it is known that one was refused.
+    fn attend_outside(self: &Arc<Self>) -> Attention {
+        if self.was_refused.is_raised() { self.rescue() } else { Attention::None }
+    }
+
+    /// A worker is one too many: the next that looks for a job leaves.
+    #[cold]
+    fn dismiss_one(&self) {
+        let mut outbox = self.outbox.lock();
+        let mut desk = self.desk.lock();
+        outbox.look = desk.calls_workers();
+        if desk.is_oversized() {
+            desk.tell_one_idle();
+        }
+    }
+
+    /// Runs a started job on a worker whose own job waits for it.
+    fn run_inline(&self, ends: &Ends, worker: &Worker, job: Job) {
+        // A frame of its own: the waiting job's interrupt comes back after.
+        let frame = interrupt::enter_inline(&self.stop);
+        ends.post.push_down();
+        ends.post.start_now();
+        let (outcome, settlement) = self.run(worker, &ends.post, job);
+        ends.post.pop_up();
+        drop(frame);
+        ends.note(outcome);
+        drop(settlement);
+    }
+}
