@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::{AwaitError, JoinError};
+use crate::error::{AwaitError, CancelReason, JoinError};
 use crate::job::{Job, Site};
 use crate::members::{JobId, Manners, Members};
 use crate::rejection::Rejected;
@@ -69,7 +69,8 @@ where
             }
         }
     }
-    Ok(results.into_iter().map(|result| result.unwrap_or(Err(JoinError::Cancelled))).collect())
+    let gave_up = || Err(JoinError::Cancelled(CancelReason::ByHandle));
+    Ok(results.into_iter().map(|result| result.unwrap_or_else(gave_up)).collect())
 }
 
 /// The place of a job among those that were submitted, of which the first has the id 1.

@@ -169,6 +169,11 @@ impl<T> JobHandle<T> {
         })
     }
 
+    /// Returns what those are told who do not wait for a job that was handed back.
+    pub(crate) fn held_error(&self) -> JoinError {
+        JoinError::Cancelled(self.task.cell().lock().reason_held())
+    }
+
     /// Runs the job here, if it is pending and this thread is a worker of its pool.
     pub(crate) fn help(&self) -> Help {
         Arc::clone(&self.task).help()

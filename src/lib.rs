@@ -197,7 +197,7 @@
 
 pub use crate::builder::Builder;
 pub use crate::direct::DirectExecutor;
-pub use crate::error::{AwaitError, BuildError, JoinError, Never};
+pub use crate::error::{AwaitError, BuildError, CancelReason, JoinError, Never, PanicPayload};
 pub use crate::executor::{Executor, ExecutorExt};
 pub use crate::handle::Handle;
 pub use crate::hooks::Worker;

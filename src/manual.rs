@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::error::CancelReason;
 use crate::executor::Executor;
 use crate::interrupt::Interrupt;
 use crate::job::Job;
@@ -141,7 +142,9 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        self.runner.drop_all(self.shutdown_now());
+        let pending = self.shutdown_now();
+        pending.iter().for_each(|job| job.because(CancelReason::Shutdown));
+        self.runner.drop_all(pending);
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::time::Duration;
 
+use crate::error::CancelReason;
 use crate::job::{Job, Pending};
 use crate::pool::Pool;
 use crate::stats::PoolStats;
@@ -166,8 +167,11 @@ impl<'a> Saturation<'a> {
     /// Asks the policy, and counts the job that it returns. One that came out neither way is counted
     /// when this is dropped, also by a panic.
     pub(crate) fn consult(self, policy: &dyn RejectionPolicy, job: Job) -> Result<(), Rejected> {
+        // Should the policy drop it.
+        job.because(CancelReason::Discarded);
         let result = policy.rejected(job, &self);
-        if result.is_err() {
+        if let Err(rejected) = &result {
+            rejected.job.because(CancelReason::Dropped);
             self.open.set(false);
             self.pool.count_rejected();
         }

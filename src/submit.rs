@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::admission::{Attempt, Decision};
 use crate::desk::{Desk, Wake};
-use crate::error::AwaitError;
+use crate::error::{AwaitError, CancelReason};
 use crate::hooks::Worker;
 use crate::interrupt;
 use crate::job::{Home, Job, drop_caught};
@@ -259,6 +259,7 @@ impl Pool {
             desk.tally.discarded += 1;
             drop(outbox);
             self.enqueue(desk, job);
+            oldest.because(CancelReason::Discarded);
             self.drop_contained(oldest);
             return Ok(());
         }
@@ -336,6 +337,7 @@ impl Pool {
         if !jobs.is_empty() {
             log::warn!("pool {}: drops {} jobs unrun: {}", self.name, jobs.len(), Named(&jobs));
         }
+        jobs.iter().for_each(|job| job.because(CancelReason::Shutdown));
         self.drop_all(jobs);
     }
 

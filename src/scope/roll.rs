@@ -274,8 +274,8 @@ impl Entries {
     /// Notes what came of a job that nobody joins.
     fn note(&mut self, handle: &JobHandle<()>) {
         match handle.take() {
-            Some(Err(JoinError::Panicked(payload))) => self.panics.push(payload),
-            Some(Err(JoinError::Cancelled)) => self.unrun += 1,
+            Some(Err(JoinError::Panicked(payload))) => self.panics.push(payload.into_inner()),
+            Some(Err(JoinError::Cancelled(_))) => self.unrun += 1,
             Some(Ok(()) | Err(JoinError::Interrupted)) | None => {}
         }
     }

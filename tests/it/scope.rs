@@ -357,7 +357,7 @@ fn a_joined_panic_is_the_joiners() {
     let result = pool.scope(|s| {
         let job = s.submit(|| panic_any("caught")).expect("room");
         let Err(JoinError::Panicked(payload)) = job.join() else { panic!("it panics") };
-        said(payload)
+        said(payload.into_inner())
     });
     assert_eq!(result, Ok("caught"));
     assert!(reports.lock().is_empty());

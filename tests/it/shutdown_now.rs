@@ -279,7 +279,7 @@ fn a_returned_job_that_is_run_completes_its_handle_and_one_dropped_cancels_it() 
 
     let [ran, dropped, moved] = <[_; 3]>::try_from(handles).unwrap().map(JobHandle::join);
     assert_eq!(ran.unwrap(), 0);
-    assert!(matches!(dropped, Err(JoinError::Cancelled)));
+    assert!(matches!(dropped, Err(JoinError::Cancelled(_))));
     assert_eq!(moved.unwrap(), 2);
     gate.open();
     let stats = finish(&pool);
@@ -296,7 +296,7 @@ fn a_waiter_for_a_job_that_was_handed_back_and_dropped_is_released() {
     let waiters: Vec<_> = handles.into_iter().map(|job| helper(move || job.join())).collect();
     drop(pool.shutdown_now());
     for waiter in waiters {
-        assert!(matches!(waiter.join(), Err(JoinError::Cancelled)));
+        assert!(matches!(waiter.join(), Err(JoinError::Cancelled(_))));
     }
     gate.open();
     finish(&pool);

@@ -10,9 +10,10 @@ use parking_lot::Mutex;
 use workcrew::interrupt::{Interrupt, RecvError, RecvTimeoutError, SendError};
 use workcrew::policy::{Block, Discard};
 use workcrew::{
-    AwaitError, Builder, DirectExecutor, Executor, InvokeAllError, InvokeAnyError, Job, JoinError,
-    JoinSet, ManualExecutor, OnDrop, Queue, Rejected, Saturation, ScopedHandle, ShutdownGroup,
-    ShutdownOutcome, ShutdownPlan, ThreadPerJobBuilder, ThreadPoolExecutor, interrupt,
+    AwaitError, Builder, CancelReason, DirectExecutor, Executor, InvokeAllError, InvokeAnyError,
+    Job, JoinError, JoinSet, ManualExecutor, OnDrop, Queue, Rejected, Saturation, ScopedHandle,
+    ShutdownGroup, ShutdownOutcome, ShutdownPlan, ThreadPerJobBuilder, ThreadPoolExecutor,
+    interrupt,
 };
 
 use crate::panics::{MARK, keep_errors, warnings_with};
@@ -143,7 +144,7 @@ fn an_error_of_several_jobs_says_of_which_and_names_its_source() {
     assert_eq!((&*text, source), ("there was no job to invoke: give at least one", None));
     let (text, source) = any(InvokeAnyError::Failed(io::Error::other("disk")));
     assert_eq!((&*text, source), ("every job failed, the last one with: disk", some("disk")));
-    let (text, source) = any(InvokeAnyError::Ended(JoinError::Cancelled));
+    let (text, source) = any(InvokeAnyError::Ended(JoinError::Cancelled(CancelReason::ByHandle)));
     let cancelled = "the job was cancelled before it started";
     assert_eq!(text, format!("every job failed, and of the last one: {cancelled}"));
     assert_eq!(source, some(cancelled));
