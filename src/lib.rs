@@ -82,7 +82,8 @@
 //!
 //! # Rejection
 //!
-//! A job that is not accepted is never lost: it comes back in a [`Rejected`], with the
+//! A job that is not accepted is never lost: it comes back in a [`Rejected`], from
+//! [`submit`](Handle::submit) with its handle in a [`RejectedSubmit`], with the
 //! [reason](RejectReason), or the pool's [`RejectionPolicy`] disposes of it: [`policy::Abort`] (the
 //! default) gives it back, [`policy::CallerRuns`] runs it on the submitter, [`policy::Block`] waits
 //! for room, [`policy::Discard`] and [`policy::DiscardOldest`] drop one job, whose handle then says
@@ -212,7 +213,9 @@ pub use crate::map::Map;
 pub use crate::members::{JobId, Joined};
 pub use crate::owner::ThreadPoolExecutor;
 pub use crate::phase::Phase;
-pub use crate::rejection::{RejectReason, Rejected, RejectionPolicy, Saturation, policy};
+pub use crate::rejection::{
+    RejectReason, Rejected, RejectedSubmit, RejectionPolicy, Saturation, policy,
+};
 pub use crate::running::RunningJob;
 pub use crate::scope::{Scope, ScopeError, ScopedHandle, ScopedRejected};
 pub use crate::settings::{Growth, Queue};

@@ -11,6 +11,10 @@ use crate::stats::PoolStats;
 use crate::sync::Arc;
 use crate::wait::Deadline;
 
+pub use self::submit::RejectedSubmit;
+
+mod submit; // the same with a handle
+
 /// A job that was not accepted, and why.
 ///
 /// Keeps the job, so that nothing is lost: [`into_job`](Self::into_job) gives it back.

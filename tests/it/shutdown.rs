@@ -44,7 +44,7 @@ fn after_shutdown_nothing_is_accepted_and_all_that_was_runs() {
         let handle = pool.handle();
         let errors = [
             pool.execute(refused).unwrap_err(),
-            pool.submit(refused).map(drop).unwrap_err(),
+            pool.submit(refused).unwrap_err().into(),
             pool.try_execute(refused).unwrap_err(),
             pool.execute_timeout(refused, Duration::MAX).unwrap_err(),
             pool.execute_job(Job::new(refused)).unwrap_err(),

@@ -82,9 +82,9 @@ pub(crate) struct Round {
 
 impl Round {
     /// Counts a submission; a job that comes back is dropped.
-    pub(crate) fn count<T>(&self, result: Result<T, Rejected>) -> Option<T> {
+    pub(crate) fn count<T>(&self, result: Result<T, impl Into<Rejected>>) -> Option<T> {
         add(&self.ledger.calls, 1);
-        match result {
+        match result.map_err(Into::into) {
             Ok(value) => Some(value),
             Err(rejected) => {
                 add(&self.ledger.rejected, 1);
