@@ -217,7 +217,7 @@ pub use crate::rejection::{
     RejectReason, Rejected, RejectedSubmit, RejectionPolicy, Saturation, policy,
 };
 pub use crate::running::RunningJob;
-pub use crate::scope::{Scope, ScopeError, ScopedHandle, ScopedRejected};
+pub use crate::scope::{Scope, ScopeError, ScopedHandle, ScopedRejected, ScopedRejectedSubmit};
 pub use crate::settings::{Growth, Queue};
 pub use crate::shutdown_group::{GroupReport, ShutdownGroup};
 pub use crate::shutdown_plan::{ShutdownPhase, ShutdownPlan};

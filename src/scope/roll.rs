@@ -165,6 +165,17 @@ impl Roll {
         }
     }
 
+    /// Returns whether the scope waits for its end, or has come to it.
+    pub(super) fn is_closing(&self) -> bool {
+        self.entries.lock().is_closing
+    }
+
+    /// Returns whether the scope has ended.
+    pub(super) fn is_over(&self) -> bool {
+        let entries = self.entries.lock();
+        entries.is_closing && entries.members.is_empty()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.lock().members.len()
     }

@@ -20,6 +20,7 @@ mod interrupt; // asking jobs to stop
 mod times; // no time, and time without end
 mod map; // a function called on many items
 mod scope; // jobs that borrow
+mod scope_rejected; // those of them that are given back
 mod panics; // of every piece of the user's code
 mod hooks; // when they run
 mod executors; // what holds for every executor

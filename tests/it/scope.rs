@@ -517,7 +517,7 @@ fn a_rejected_job_comes_back_and_can_be_run() {
         assert_eq!(format!("{rejected:?}"), "ScopedRejected { reason: Saturated, .. }");
         rejected.run();
         let rejected = s.submit(|| panic_any("mine")).expect_err("the pool is full");
-        assert_eq!(panic_of(|| rejected.run()), "mine");
+        assert_eq!(panic_of(|| ScopedRejected::from(rejected).run()), "mine");
         pool.shutdown();
         let rejected = s.execute(|| ()).expect_err("the pool is shut down");
         assert!(rejected.is_shutdown());
