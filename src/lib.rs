@@ -272,6 +272,7 @@ mod hooks; // the user's callbacks
 mod uncaught; // a panic that nobody receives
 mod kept; // what is done at the pool's very end
 mod stats; // the figures
+mod unwind; // which types may be used on both sides of a caught panic
 mod error; // errors, and what a panic says
 mod wait; // parking until woken, timed out or interrupted
 mod sync; // locks, atomics, threads, time: one place to exchange them

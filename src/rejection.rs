@@ -52,8 +52,22 @@ pub enum RejectReason {
     Interrupted,
 }
 
+/// In a few words: `saturated`, `shut down` and so on. The error itself says more.
+impl fmt::Display for RejectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Saturated => "saturated",
+            Self::Shutdown => "shut down",
+            Self::TimedOut => "timed out",
+            Self::SpawnFailed => "no thread",
+            Self::Interrupted => "interrupted",
+        })
+    }
+}
+
 impl Rejected {
-    pub(crate) fn new(job: Job, reason: RejectReason) -> Self {
+    /// Makes the error of an [`Executor`](crate::Executor) of your own, or of a test double of one.
+    pub fn new(job: Job, reason: RejectReason) -> Self {
         Self { job, reason }
     }
 
@@ -72,7 +86,8 @@ impl Rejected {
         self.reason == RejectReason::Shutdown
     }
 
-    pub(crate) fn job(&self) -> &Job {
+    /// Returns the job, to look at its name and where it was submitted.
+    pub fn job(&self) -> &Job {
         &self.job
     }
 

@@ -127,7 +127,7 @@ impl std::error::Error for JoinError {}
 /// What happened to the job, in words: `cancelled`, `dropped by its holder` and so on.
 impl fmt::Display for CancelReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::ByHandle => "cancelled",
             Self::Dropped => "dropped by its holder",
             Self::Discarded => "discarded by a rejection policy",

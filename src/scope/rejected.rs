@@ -8,7 +8,6 @@
 //! [`Loans`](crate::job::Loans) ends the process were a closure left.
 
 use std::fmt;
-use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use super::handle::ScopedHandle;
 use super::roll::Roll;
@@ -98,11 +97,6 @@ impl ScopedRejected {
         }
     }
 }
-
-// Nothing that unwinds through these leaves them half changed: no code of the user's runs under their
-// lock.
-impl UnwindSafe for ScopedRejected {}
-impl RefUnwindSafe for ScopedRejected {}
 
 impl<'scope, T> ScopedRejectedSubmit<'scope, T> {
     pub(super) fn new(rejected: ScopedRejected, handle: ScopedHandle<'scope, T>) -> Self {

@@ -30,6 +30,7 @@ mod thread_per_job; // jobs on a thread each
 mod wrap_job; // what goes around a job, and panics that nobody receives
 mod keep_until; // what is left to a pool's end
 mod stats; // the figures
+mod errors; // how errors, and caught panics, are passed on
 mod texts; // errors, Debug and the log
 mod running; // names, and the jobs that are being run
 mod faults; // refused threads, unlikely panics, abrupt ends
