@@ -95,8 +95,8 @@ impl<T> JobHandle<T> {
     ///
     /// # Errors
     ///
-    /// [`JoinError::Panicked`] with the payload if the job panicked; [`JoinError::Cancelled`] if it
-    /// was cancelled or dropped before it started; [`JoinError::Interrupted`] if the job that calls
+    /// [`JoinError::Panicked`] with the payload if the job panicked; [`JoinError::Cancelled`] with the
+    /// [reason](crate::CancelReason) if it was cancelled or dropped before it started; [`JoinError::Interrupted`] if the job that calls
     /// this is interrupted: then the awaited job goes on without a handle. Other than in the JDK, a
     /// job that was [cancelled](Self::cancel) while it ran is waited for, and what it returned is
     /// returned.

@@ -97,7 +97,7 @@
 //! [`submit`](Handle::submit) returns a [`JobHandle`]: [`join`](JobHandle::join) it, with a time
 //! limit or without, [`cancel`](JobHandle::cancel) it, or wait for several in `select!` by
 //! [`done`](JobHandle::done). Every handle settles: a job that is dropped unrun, wherever that
-//! happens, leaves a [`JoinError::Cancelled`]. A worker that joins a pending job of its own pool
+//! happens, leaves a [`JoinError::Cancelled`] with the [reason](CancelReason). A worker that joins a pending job of its own pool
 //! runs it, so that jobs which wait for jobs do not starve a pool. After `join` has returned, the
 //! [statistics](Handle::stats) count the job as ended, and its worker is free for the next one.
 //!
@@ -145,7 +145,7 @@
 //! # Panics
 //!
 //! A panic ends the job, not the worker. It is reported exactly once: to whoever joins, as
-//! [`JoinError::Panicked`] with its payload, or, where nobody will, to the log as an error and to
+//! [`JoinError::Panicked`] with its [payload](PanicPayload), or, where nobody will, to the log as an error and to
 //! the hooks [`on_panic`](Builder::on_panic) and [`on_uncaught`](Builder::on_uncaught). Panics of
 //! hooks and of destructors are contained and reported likewise. With `panic = "abort"` there is
 //! nothing to contain: the process ends.

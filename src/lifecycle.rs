@@ -95,8 +95,10 @@ impl Pool {
         self.stop.interrupt();
         let tidy = self.desk.lock().try_tidy();
         self.tidy(tidy);
-        pending.iter().for_each(|job| job.because(why));
-        pending.iter().for_each(Job::tell_handed_back);
+        for job in &pending {
+            job.because(why);
+            job.tell_handed_back();
+        }
         pending
     }
 

@@ -23,7 +23,7 @@ use crate::sync::{Arc, Mutex};
 /// pending does not run; one that runs is interrupted, as by [`shutdown_now`](Self::shutdown_now).
 ///
 /// Clones are the same executor. When the last is dropped the pending jobs are too, and their handles
-/// say [`Cancelled`](crate::JoinError::Cancelled); a pending job that holds a clone prevents that.
+/// say [`Shutdown`](crate::CancelReason::Shutdown); a pending job that holds a clone prevents that.
 ///
 /// # Examples
 ///
@@ -143,7 +143,9 @@ impl Core {
 impl Drop for Core {
     fn drop(&mut self) {
         let pending = self.shutdown_now();
-        pending.iter().for_each(|job| job.because(CancelReason::Shutdown));
+        for job in &pending {
+            job.because(CancelReason::Shutdown);
+        }
         self.runner.drop_all(pending);
     }
 }

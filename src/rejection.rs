@@ -328,7 +328,7 @@ pub mod policy {
         }
     }
 
-    /// Drops the job. Its handle settles as [`Cancelled`](crate::JoinError::Cancelled).
+    /// Drops the job. Its handle settles as [`Discarded`](crate::CancelReason::Discarded).
     #[derive(Clone, Copy, Debug, Default)]
     pub struct Discard;
 
@@ -344,7 +344,7 @@ pub mod policy {
 
     /// Drops the job that has been pending for the longest time, and queues this one.
     ///
-    /// The dropped one's handle settles as [`Cancelled`](crate::JoinError::Cancelled). Where
+    /// The dropped one's handle settles as [`Discarded`](crate::CancelReason::Discarded). Where
     /// nothing is pending, as in a [`Queue::Handoff`](crate::Queue::Handoff) pool, this job is given
     /// back.
     #[derive(Clone, Copy, Debug, Default)]

@@ -337,7 +337,9 @@ impl Pool {
         if !jobs.is_empty() {
             log::warn!("pool {}: drops {} jobs unrun: {}", self.name, jobs.len(), Named(&jobs));
         }
-        jobs.iter().for_each(|job| job.because(CancelReason::Shutdown));
+        for job in &jobs {
+            job.because(CancelReason::Shutdown);
+        }
         self.drop_all(jobs);
     }
 

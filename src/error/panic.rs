@@ -45,7 +45,11 @@ pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
 /// ```
 pub struct PanicPayload(Kind);
 
-/// The boxes are those of the panic, so that taking one apart and making it whole again is free.
+#[expect(
+    clippy::redundant_allocation,
+    clippy::box_collection,
+    reason = "they are the boxes of the panic, which go back to its receiver"
+)]
 enum Kind {
     Literal(Box<&'static str>),
     Text(Box<String>),
