@@ -1,7 +1,13 @@
-//! Owns the error types of everything but a rejection, and what is known of a panic.
+//! The error types of everything but a rejection, and what is known of a panic.
 
-use std::any::Any;
 use std::fmt;
+
+pub use self::join::{CancelReason, JoinError};
+pub use self::panic::PanicPayload;
+pub(crate) use self::panic::{Payload, panic_message, panic_text};
+
+mod join; // why a handle has no value
+mod panic; // what a panic carried
 
 /// A value that cannot exist: the message type of channels that only ever disconnect.
 ///
@@ -10,100 +16,6 @@ use std::fmt;
 /// channel becomes ready in `select!` when its other end is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Never {}
-
-/// What a panic carried.
-pub(crate) type Payload = Box<dyn Any + Send>;
-
-/// The text of a panic, where its payload is a string, as that of `panic!` is.
-pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> Option<&str> {
-    payload
-        .downcast_ref::<&'static str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-}
-
-/// The text of a panic, for the log.
-pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
-    panic_message(payload).unwrap_or("(the payload is not a string)")
-}
-
-/// Why [`JobHandle::join`](crate::JobHandle::join) has no value to return.
-#[non_exhaustive]
-pub enum JoinError {
-    /// The job panicked, with this payload.
-    Panicked(Payload),
-    /// The job was cancelled, or dropped by whoever held it, before it started; it never runs.
-    Cancelled,
-    /// The job that called `join` was interrupted. The awaited job goes on.
-    Interrupted,
-    /// The calling thread is running the awaited job, and would wait for itself. The job goes on.
-    Deadlock,
-}
-
-impl JoinError {
-    /// Returns whether the job panicked.
-    pub fn is_panic(&self) -> bool {
-        matches!(self, Self::Panicked(_))
-    }
-
-    /// Returns whether the job was cancelled before it started.
-    pub fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Cancelled)
-    }
-
-    /// Returns the payload of the job's panic, for
-    /// [`resume_unwind`](std::panic::resume_unwind) or a downcast.
-    ///
-    /// # Errors
-    ///
-    /// Returns the error itself when the job did not panic.
-    pub fn into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
-        match self {
-            Self::Panicked(payload) => Ok(payload),
-            Self::Cancelled | Self::Interrupted | Self::Deadlock => Err(self),
-        }
-    }
-
-    /// Returns the message of the job's panic, if it was a string.
-    pub fn message(&self) -> Option<&str> {
-        match self {
-            Self::Panicked(payload) => panic_message(&**payload),
-            Self::Cancelled | Self::Interrupted | Self::Deadlock => None,
-        }
-    }
-}
-
-impl fmt::Debug for JoinError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Panicked(_) => f.debug_tuple("Panicked").field(&self.message()).finish(),
-            Self::Cancelled => f.write_str("Cancelled"),
-            Self::Interrupted => f.write_str("Interrupted"),
-            Self::Deadlock => f.write_str("Deadlock"),
-        }
-    }
-}
-
-impl fmt::Display for JoinError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Panicked(_) => match self.message() {
-                Some(message) => write!(f, "the job panicked: {message}"),
-                None => f.write_str("the job panicked"),
-            },
-            Self::Cancelled => f.write_str("the job was cancelled before it started"),
-            Self::Interrupted => f.write_str("interrupted while waiting for the job"),
-            Self::Deadlock => f.write_str(
-                "the job is being run by the very thread that waits for it, and would wait for itself",
-            ),
-        }
-    }
-}
-
-impl std::error::Error for JoinError {}
-
-// The payload is only Send. It can be reached through `&JoinError` as `&dyn Any`, so JoinError is
-// not Sync by itself, and needs not be: it is an error of the thread that joined.
 
 /// Why a wait for the pool ended before what it waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

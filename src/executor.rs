@@ -7,7 +7,7 @@ use crate::error::JoinError;
 use crate::invoke::{self, InvokeAllError, InvokeAnyError};
 use crate::job::{Awaited, Job};
 use crate::job_handle::JobHandle;
-use crate::rejection::Rejected;
+use crate::rejection::{Rejected, RejectedSubmit};
 use crate::sync::Arc;
 use crate::wait::Deadline;
 
@@ -72,16 +72,15 @@ pub trait ExecutorExt: Executor {
     ///
     /// # Errors
     ///
-    /// As for [`execute_job`](Executor::execute_job).
+    /// The job and its handle, as for [`execute_job`](Executor::execute_job).
     #[track_caller]
-    fn submit<F, T>(&self, f: F) -> Result<JobHandle<T>, Rejected>
+    fn submit<F, T>(&self, f: F) -> Result<JobHandle<T>, RejectedSubmit<T>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
         let (job, handle) = Job::with_handle(f);
-        self.execute_job(job)?;
-        Ok(handle)
+        RejectedSubmit::unless(self.execute_job(job), handle)
     }
 
     /// Runs all jobs and returns their results in order. See

@@ -10,7 +10,7 @@ use crate::job_handle::JobHandle;
 use crate::kept::Kept;
 use crate::phase::Phase;
 use crate::pool::Pool;
-use crate::rejection::Rejected;
+use crate::rejection::{Rejected, RejectedSubmit};
 use crate::running::RunningJob;
 use crate::shutdown_plan::ShutdownPlan;
 use crate::shutdown_report::ShutdownReport;
@@ -65,20 +65,19 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// As for [`execute`](Self::execute).
+    /// The job and its handle, as for [`execute`](Self::execute).
     ///
     /// # Panics
     ///
     /// Only if the rejection policy does.
     #[track_caller]
-    pub fn submit<F, T>(&self, f: F) -> Result<JobHandle<T>, Rejected>
+    pub fn submit<F, T>(&self, f: F) -> Result<JobHandle<T>, RejectedSubmit<T>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
         let (job, handle) = Job::with_handle(f);
-        self.pool.execute(job)?;
-        Ok(handle)
+        RejectedSubmit::unless(self.pool.execute(job), handle)
     }
 
     /// Submits a job with a name, by which reports, [`running_jobs`](Self::running_jobs) and the log
@@ -105,7 +104,7 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// As for [`execute`](Self::execute).
+    /// The job and its handle, as for [`execute`](Self::execute).
     ///
     /// # Panics
     ///
@@ -115,14 +114,13 @@ impl Handle {
         &self,
         name: impl Into<Arc<str>>,
         f: F,
-    ) -> Result<JobHandle<T>, Rejected>
+    ) -> Result<JobHandle<T>, RejectedSubmit<T>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
         let (job, handle) = Job::named_with_handle(name, f);
-        self.pool.execute(job)?;
-        Ok(handle)
+        RejectedSubmit::unless(self.pool.execute(job), handle)
     }
 
     /// Submits a job without ever asking the rejection policy.

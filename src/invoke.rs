@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::{AwaitError, JoinError};
+use crate::error::{AwaitError, CancelReason, JoinError};
 use crate::job::waiting::Needs;
 use crate::job::{Awaited, Job, Site};
 use crate::members::{JobId, Members};
@@ -76,7 +76,8 @@ where
             }
         }
     }
-    Ok(results.into_iter().map(|result| result.unwrap_or(Err(JoinError::Cancelled))).collect())
+    let gave_up = || Err(JoinError::Cancelled(CancelReason::ByHandle));
+    Ok(results.into_iter().map(|result| result.unwrap_or_else(gave_up)).collect())
 }
 
 /// Whether there was no room for the job until the time was over.

@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::panic::Location;
 
-use crate::error::Payload;
+use crate::error::{CancelReason, Payload};
 pub(crate) use crate::panic::{catch, discard_payload, drop_caught};
 use crate::stamp::Stamp;
 use crate::sync::{Arc, AtomicPtr, Mutex, Ordering};
@@ -359,6 +359,13 @@ impl Job {
     pub(crate) fn tell_handed_back(&self) {
         if let Some(task) = self.pending() {
             task.handed_back();
+        }
+    }
+
+    /// Says what its handle is to be told if the job is dropped unrun.
+    pub(crate) fn because(&self, why: CancelReason) {
+        if let Some(task) = self.pending() {
+            task.because(why);
         }
     }
 

@@ -102,11 +102,12 @@ impl<T> JobHandle<T> {
     ///
     /// # Errors
     ///
-    /// [`JoinError::Panicked`] with the payload if the job panicked; [`JoinError::Cancelled`] if it
-    /// was cancelled or dropped before it started; [`JoinError::Interrupted`] if the job that calls
-    /// this is interrupted: then the awaited job goes on without a handle; at once
-    /// [`JoinError::Deadlock`] if the calling thread is running the awaited job. Unlike the JDK, a job
-    /// that was [cancelled](Self::cancel) while it ran is waited for, and what it returned is
+    /// [`JoinError::Panicked`] with the payload if the job panicked; [`JoinError::Cancelled`] with the
+    /// [reason](crate::CancelReason) if it was cancelled or dropped before it started;
+    /// [`JoinError::Interrupted`] if the job that calls this is interrupted: then the awaited job goes
+    /// on without a handle; at once [`JoinError::Deadlock`] if the calling thread is running the
+    /// awaited job. Unlike the JDK, a job that was [cancelled](Self::cancel) while it ran is waited
+    /// for, and what it returned is
     /// returned.
     pub fn join(self) -> Result<T, JoinError> {
         match self.wait(Deadline::NEVER) {
@@ -177,6 +178,11 @@ impl<T> JobHandle<T> {
             }
             receiver
         })
+    }
+
+    /// Returns what those are told who do not wait for a job that was handed back.
+    pub(crate) fn held_error(&self) -> JoinError {
+        JoinError::Cancelled(self.task.cell().lock().reason_held())
     }
 
     /// Runs the job here, if it is pending and this thread runs jobs for its pool.

@@ -82,7 +82,8 @@
 //!
 //! # Rejection
 //!
-//! A job that is not accepted is never lost: it comes back in a [`Rejected`], with the
+//! A job that is not accepted is never lost: it comes back in a [`Rejected`], from
+//! [`submit`](Handle::submit) with its handle in a [`RejectedSubmit`], with the
 //! [reason](RejectReason), or the pool's [`RejectionPolicy`] disposes of it: [`policy::Abort`] (the
 //! default) gives it back, [`policy::CallerRuns`] runs it on the submitter, [`policy::Block`] waits
 //! for room, [`policy::Discard`] and [`policy::DiscardOldest`] drop one job, whose handle then says
@@ -96,7 +97,7 @@
 //! [`submit`](Handle::submit) returns a [`JobHandle`]: [`join`](JobHandle::join) it, with a time
 //! limit or without, [`cancel`](JobHandle::cancel) it, or wait for several in `select!` by
 //! [`done`](JobHandle::done). Every handle settles: a job that is dropped unrun, wherever that
-//! happens, leaves a [`JoinError::Cancelled`]. A worker that joins a pending job of its own pool
+//! happens, leaves a [`JoinError::Cancelled`] with the [reason](CancelReason). A worker that joins a pending job of its own pool
 //! runs it, so that jobs which wait for jobs do not starve a pool. After `join` has returned, the
 //! [statistics](Handle::stats) count the job as ended, and its worker is free for the next one.
 //!
@@ -144,7 +145,7 @@
 //! # Panics
 //!
 //! A panic ends the job, not the worker. It is reported exactly once: to whoever joins, as
-//! [`JoinError::Panicked`] with its payload, or, where nobody will, to the log as an error and to
+//! [`JoinError::Panicked`] with its [payload](PanicPayload), or, where nobody will, to the log as an error and to
 //! the hooks [`on_panic`](Builder::on_panic) and [`on_uncaught`](Builder::on_uncaught). Panics of
 //! hooks and of destructors are contained and reported likewise. With `panic = "abort"` there is
 //! nothing to contain: the process ends.
@@ -197,7 +198,9 @@
 
 pub use crate::builder::Builder;
 pub use crate::direct::DirectExecutor;
-pub use crate::error::{AwaitError, BuildError, JoinError, Never, StartError};
+pub use crate::error::{
+    AwaitError, BuildError, CancelReason, JoinError, Never, PanicPayload, StartError,
+};
 pub use crate::executor::{Executor, ExecutorExt};
 pub use crate::handle::Handle;
 pub use crate::hooks::Worker;
@@ -212,9 +215,11 @@ pub use crate::map::Map;
 pub use crate::members::{JobId, Joined};
 pub use crate::owner::ThreadPoolExecutor;
 pub use crate::phase::Phase;
-pub use crate::rejection::{RejectReason, Rejected, RejectionPolicy, Saturation, policy};
+pub use crate::rejection::{
+    RejectReason, Rejected, RejectedSubmit, RejectionPolicy, Saturation, policy,
+};
 pub use crate::running::RunningJob;
-pub use crate::scope::{Scope, ScopeError, ScopedHandle, ScopedRejected};
+pub use crate::scope::{Scope, ScopeError, ScopedHandle, ScopedRejected, ScopedRejectedSubmit};
 pub use crate::settings::{Growth, Queue};
 pub use crate::shutdown_group::{GroupReport, ShutdownGroup};
 pub use crate::shutdown_plan::{ShutdownPhase, ShutdownPlan};
@@ -269,6 +274,7 @@ mod hooks; // the user's callbacks
 mod uncaught; // a panic that nobody receives
 mod kept; // what is done at the pool's very end
 mod stats; // the figures
+mod unwind; // which types may be used on both sides of a caught panic
 mod error; // errors, and what a panic says
 mod panic; // catching and discarding panics
 mod wait; // parking until woken, timed out or interrupted

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::desk::Tidy;
-use crate::error::AwaitError;
+use crate::error::{AwaitError, CancelReason};
 use crate::job::Job;
 use crate::phase::Phase;
 use crate::pool::Pool;
@@ -64,6 +64,17 @@ impl Pool {
     }
 
     pub(crate) fn shutdown_now(self: &Arc<Self>) -> Vec<Job> {
+        self.stop(CancelReason::HandedBack)
+    }
+
+    /// Stops the pool and drops the pending jobs, which nobody takes over.
+    pub(crate) fn stop_unrun(self: &Arc<Self>) {
+        self.drop_unrun(self.stop(CancelReason::Shutdown));
+    }
+
+    /// Stops the pool. Returns the pending jobs, of which who waits is told that they do not run
+    /// and `why`.
+    fn stop(self: &Arc<Self>, why: CancelReason) -> Vec<Job> {
         // Declared before the guards, and so dropped after them.
         let mut dead = Vec::new();
         let mut outbox = self.outbox.lock();
@@ -84,7 +95,10 @@ impl Pool {
         self.stop.interrupt();
         let tidy = self.desk.lock().try_tidy();
         self.tidy(tidy);
-        pending.iter().for_each(Job::tell_handed_back);
+        for job in &pending {
+            job.because(why);
+            job.tell_handed_back();
+        }
         pending
     }
 
@@ -202,7 +216,7 @@ impl Pool {
     /// Ends the pool as its owner's drop does.
     pub(crate) fn end(self: &Arc<Self>, on_drop: OnDrop) {
         if thread::panicking() {
-            self.drop_unrun(self.shutdown_now());
+            self.stop_unrun();
             return;
         }
         if self.stopping.lock().is_given_up() {
@@ -210,13 +224,13 @@ impl Pool {
         }
         match on_drop {
             OnDrop::Close => self.shutdown(),
-            OnDrop::Stop => self.drop_unrun(self.shutdown_now()),
+            OnDrop::Stop => self.stop_unrun(),
             OnDrop::Detach => {
                 self.shutdown();
                 if self.desk.lock().is_stranded() {
                     // No worker, and nobody to ask for one again: the handles shall know.
                     log::error!("pool {}: detached without a worker for its jobs", self.name);
-                    self.drop_unrun(self.shutdown_now());
+                    self.stop_unrun();
                 }
                 return;
             }
@@ -246,7 +260,7 @@ impl Pool {
                 Err(AwaitError::Interrupted) => {
                     heed = Heed::Nothing;
                     log::warn!("pool {}: interrupted while closing, stops", self.name);
-                    self.drop_unrun(self.shutdown_now());
+                    self.stop_unrun();
                 }
                 Err(AwaitError::TimedOut) => {
                     // A plan that another thread carried out may have come to its end without.

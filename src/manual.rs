@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::error::CancelReason;
 use crate::executor::Executor;
 use crate::interrupt::Interrupt;
 use crate::job::Job;
@@ -22,7 +23,7 @@ use crate::sync::{Arc, Mutex};
 /// pending does not run; one that runs is interrupted, as by [`shutdown_now`](Self::shutdown_now).
 ///
 /// Clones are the same executor. When the last is dropped the pending jobs are too, and their handles
-/// say [`Cancelled`](crate::JoinError::Cancelled); a pending job that holds a clone prevents that.
+/// say [`Shutdown`](crate::CancelReason::Shutdown); a pending job that holds a clone prevents that.
 ///
 /// # Examples
 ///
@@ -141,7 +142,11 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        self.runner.drop_all(self.shutdown_now());
+        let pending = self.shutdown_now();
+        for job in &pending {
+            job.because(CancelReason::Shutdown);
+        }
+        self.runner.drop_all(pending);
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::iter::FusedIterator;
 
-use crate::error::JoinError;
+use crate::error::{CancelReason, JoinError};
 use crate::interrupt;
 use crate::job::{Job, Site};
 use crate::pool::Pool;
@@ -180,6 +180,7 @@ where
     /// The pool is shut down: the job's chunk is the last.
     fn refuse(&mut self, job: Job) {
         self.pool.count_rejected();
+        job.because(CancelReason::Shutdown);
         self.pool.drop_contained(job);
         self.source = None;
     }

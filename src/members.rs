@@ -153,7 +153,7 @@ impl<T> Members<T> {
     fn take(&mut self, id: JobId) -> Joined<T> {
         let handle = self.handles.remove(&id).expect("who is awaited has a handle here");
         // One that has not settled was handed back: whoever has it may run it, for nobody.
-        (id, handle.try_join().unwrap_or(Err(JoinError::Cancelled)))
+        (id, handle.try_join().unwrap_or_else(|handle| Err(handle.held_error())))
     }
 
     /// Returns a channel that disconnects when a result is here, or nothing is left to wait for.

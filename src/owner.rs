@@ -13,7 +13,7 @@ use crate::job_handle::JobHandle;
 use crate::lifecycle::OnDrop;
 use crate::phase::Phase;
 use crate::pool::Pool;
-use crate::rejection::Rejected;
+use crate::rejection::{Rejected, RejectedSubmit};
 use crate::running::RunningJob;
 use crate::settings::{CoreTimeout, Queue};
 use crate::stats::PoolStats;
@@ -117,13 +117,13 @@ impl ThreadPoolExecutor {
     ///
     /// # Errors
     ///
-    /// As for [`Handle::execute`].
+    /// As for [`Handle::submit`].
     ///
     /// # Panics
     ///
     /// Only if the rejection policy does.
     #[track_caller]
-    pub fn submit<F, T>(&self, f: F) -> Result<JobHandle<T>, Rejected>
+    pub fn submit<F, T>(&self, f: F) -> Result<JobHandle<T>, RejectedSubmit<T>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
@@ -154,7 +154,7 @@ impl ThreadPoolExecutor {
     ///
     /// # Errors
     ///
-    /// As for [`Handle::execute`].
+    /// As for [`Handle::submit`].
     ///
     /// # Panics
     ///
@@ -164,7 +164,7 @@ impl ThreadPoolExecutor {
         &self,
         name: impl Into<Arc<str>>,
         f: F,
-    ) -> Result<JobHandle<T>, Rejected>
+    ) -> Result<JobHandle<T>, RejectedSubmit<T>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,

@@ -5,11 +5,16 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::desk::Turn;
+use crate::error::CancelReason;
 use crate::job::{Job, Pending};
 use crate::pool::{KeptRoom, Pool};
 use crate::stats::PoolStats;
 use crate::sync::Arc;
 use crate::wait::Deadline;
+
+pub use self::submit::RejectedSubmit;
+
+mod submit; // the same with a handle
 
 /// A job that was not accepted, and why.
 ///
@@ -48,8 +53,22 @@ pub enum RejectReason {
     Interrupted,
 }
 
+/// In a few words: `saturated`, `shut down` and so on. The error itself says more.
+impl fmt::Display for RejectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Saturated => "saturated",
+            Self::Shutdown => "shut down",
+            Self::TimedOut => "timed out",
+            Self::SpawnFailed => "no thread",
+            Self::Interrupted => "interrupted",
+        })
+    }
+}
+
 impl Rejected {
-    pub(crate) fn new(job: Job, reason: RejectReason) -> Self {
+    /// Makes the error of an [`Executor`](crate::Executor) of your own, or of a test double of one.
+    pub fn new(job: Job, reason: RejectReason) -> Self {
         Self { job, reason }
     }
 
@@ -68,7 +87,8 @@ impl Rejected {
         self.reason == RejectReason::Shutdown
     }
 
-    pub(crate) fn job(&self) -> &Job {
+    /// Returns the job, to look at its name and where it was submitted.
+    pub fn job(&self) -> &Job {
         &self.job
     }
 
@@ -178,8 +198,11 @@ impl<'a> Saturation<'a> {
     /// Asks the policy, and counts the job that it returns. One that came out neither way is counted
     /// when this is dropped, also by a panic.
     pub(crate) fn consult(self, policy: &dyn RejectionPolicy, job: Job) -> Result<(), Rejected> {
+        // Should the policy drop it.
+        job.because(CancelReason::Discarded);
         let result = policy.rejected(job, &self);
-        if result.is_err() {
+        if let Err(rejected) = &result {
+            rejected.job.because(CancelReason::Dropped);
             self.open.set(false);
             self.pool.count_rejected();
         }
@@ -333,7 +356,7 @@ pub mod policy {
         }
     }
 
-    /// Drops the job. Its handle settles as [`Cancelled`](crate::JoinError::Cancelled).
+    /// Drops the job. Its handle settles as [`Discarded`](crate::CancelReason::Discarded).
     #[derive(Clone, Copy, Debug, Default)]
     pub struct Discard;
 
@@ -349,7 +372,7 @@ pub mod policy {
 
     /// Drops the job that has been pending for the longest time, and queues this one.
     ///
-    /// The dropped one's handle settles as [`Cancelled`](crate::JoinError::Cancelled). Where
+    /// The dropped one's handle settles as [`Discarded`](crate::CancelReason::Discarded). Where
     /// nothing is pending, as in a [`Queue::Handoff`](crate::Queue::Handoff) pool, this job is given
     /// back.
     #[derive(Clone, Copy, Debug, Default)]

@@ -12,12 +12,14 @@ use crate::sync::{Arc, Mutex};
 
 use self::roll::{Roll, Submitting, Task};
 
-pub use self::error::{ScopeError, ScopedRejected};
+pub use self::error::ScopeError;
 pub use self::handle::ScopedHandle;
+pub use self::rejected::{ScopedRejected, ScopedRejectedSubmit};
 
 mod roll; // which jobs belong to the scope, and its end
 mod handle; // waiting for one job of a scope
-mod error; // jobs that never ran, and those that were given back
+mod rejected; // jobs that were given back
+mod error; // jobs that never ran
 
 /// Runs jobs that borrow from the caller's stack; see [`scope`](crate::Handle::scope).
 pub struct Scope<'scope, 'env: 'scope> {
@@ -72,10 +74,7 @@ impl<'scope> Scope<'scope, '_> {
     ///
     /// Only if the rejection policy does.
     #[track_caller]
-    pub fn execute<F: FnOnce() + Send + 'scope>(
-        &'scope self,
-        f: F,
-    ) -> Result<(), ScopedRejected<'scope>> {
+    pub fn execute<F: FnOnce() + Send + 'scope>(&'scope self, f: F) -> Result<(), ScopedRejected> {
         drop(self.submit(f)?);
         Ok(())
     }
@@ -85,7 +84,7 @@ impl<'scope> Scope<'scope, '_> {
     ///
     /// # Errors
     ///
-    /// As for [`execute`](Self::execute).
+    /// The job and its handle, as for [`execute`](Self::execute).
     ///
     /// # Panics
     ///
@@ -94,7 +93,7 @@ impl<'scope> Scope<'scope, '_> {
     pub fn submit<F, T>(
         &'scope self,
         f: F,
-    ) -> Result<ScopedHandle<'scope, T>, ScopedRejected<'scope>>
+    ) -> Result<ScopedHandle<'scope, T>, ScopedRejectedSubmit<'scope, T>>
     where
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
@@ -111,18 +110,17 @@ impl<'scope> Scope<'scope, '_> {
             Arc::clone(&task).interrupt().interrupt();
         }
         let submitting = Submitting::new(&self.roll, key);
-        match self.pool.execute_awaited(job, Awaited::All) {
-            Ok(()) => Ok(ScopedHandle::new(Arc::clone(&self.roll), key, handle, place)),
-            Err(rejected) => {
-                if is_of(&rejected, &task) {
-                    submitting.give_back();
-                } else {
-                    // A policy has given back another job than it was asked about.
-                    self.roll.adopt(key, handle);
-                }
-                Err(ScopedRejected::new(rejected))
-            }
+        let submitted = self.pool.execute_awaited(job, Awaited::All);
+        let handle = ScopedHandle::new(Arc::clone(&self.roll), key, handle, place);
+        let Err(rejected) = submitted else { return Ok(handle) };
+        // If not, a policy has given back another job than it was asked about, and the scope waits
+        // for this one.
+        if is_of(&rejected, &task) {
+            handle.leave_scope();
+            submitting.give_back();
         }
+        let rejected = ScopedRejected::new(rejected, &self.roll, &self.pool.name);
+        Err(ScopedRejectedSubmit::new(rejected, handle))
     }
 
     /// Returns the interrupt of the scope: setting it interrupts all its jobs, present and to come.

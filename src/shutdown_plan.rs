@@ -60,6 +60,18 @@ pub enum ShutdownPhase {
     Ended,
 }
 
+impl fmt::Display for ShutdownPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Refusing => "refusing new jobs",
+            Self::GraceOver => "grace period expired",
+            Self::Interrupting => "interrupting jobs",
+            Self::NotTerminated => "not terminated",
+            Self::Ended => "ended",
+        })
+    }
+}
+
 impl Default for ShutdownPlan {
     fn default() -> Self {
         Self::new()

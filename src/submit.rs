@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::admission::{Attempt, Decision};
 use crate::desk::{Desk, Wake};
+use crate::error::CancelReason;
 use crate::hooks::Worker;
 use crate::interrupt;
 use crate::job::{Awaited, Home, Job, Moved, drop_caught};
@@ -225,6 +226,7 @@ impl Pool {
             desk.tally.discarded += 1;
             drop(outbox);
             self.enqueue(desk, job);
+            oldest.because(CancelReason::Discarded);
             self.drop_contained(oldest);
             return Ok(());
         }
@@ -308,6 +310,9 @@ impl Pool {
     pub(crate) fn drop_unrun(&self, jobs: Vec<Job>) {
         if !jobs.is_empty() {
             log::warn!("pool {}: drops {} jobs unrun: {}", self.name, jobs.len(), Named(&jobs));
+        }
+        for job in &jobs {
+            job.because(CancelReason::Shutdown);
         }
         self.drop_all(jobs);
     }

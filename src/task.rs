@@ -7,7 +7,7 @@
 //! A queued job is taken for running, or cancelled, while the lock of the pool that counts it is
 //! held; the cell's lock is the innermost.
 
-use crate::error::{JoinError, Payload};
+use crate::error::{CancelReason, JoinError, Payload};
 use crate::interrupt::{self, Core, Interrupt, Node};
 use crate::job::waiting::Progress;
 use crate::job::{
@@ -84,6 +84,7 @@ where
             is_new: watch.is_some(),
             is_back: false,
             is_put_back: false,
+            why: CancelReason::Dropped,
             waiter: None,
             start_waiters: Vec::new(),
             done: None,
@@ -105,16 +106,16 @@ where
         self.settled.store(true, Ordering::Relaxed);
     }
 
-    /// Settles a pending job as cancelled, if `is_due` agrees under the lock.
+    /// Settles a pending job as cancelled, if `is_due` gives a reason under the lock.
     fn cancel_pending(
         &self,
-        is_due: impl FnOnce(&Cell<T>) -> bool,
+        is_due: impl FnOnce(&Cell<T>) -> Option<CancelReason>,
     ) -> Option<(Told<T>, Option<Load<F>>)> {
         let mut cell = self.cell.lock();
-        if !(matches!(cell.stage, Stage::Pending) && is_due(&cell)) {
+        if !matches!(cell.stage, Stage::Pending) {
             return None;
         }
-        cell.stage = Stage::Settled(Err(JoinError::Cancelled));
+        cell.stage = Stage::Settled(Err(JoinError::Cancelled(is_due(&cell)?)));
         self.mark_settled();
         Some((Told::of(&mut cell), self.body.lock().take()))
     }
@@ -144,7 +145,7 @@ where
         let Within { result, other } = run_within(around, f);
         let mut ended = match result {
             Ok(value) => self.end(Outcome::Completed, Ok(value)),
-            Err(payload) => self.end(Outcome::Panicked, Err(JoinError::Panicked(payload))),
+            Err(payload) => self.end(Outcome::Panicked, Err(JoinError::panicked(payload))),
         };
         ended.note_other(other);
         ended
@@ -158,12 +159,12 @@ where
             None
         } else {
             // Nobody will ask for it: dropped while this thread still counts as busy.
-            cell.stage = Stage::Ended(Err(JoinError::Cancelled));
+            cell.stage = Stage::Ended(Err(JoinError::Cancelled(cell.why)));
             drop(cell);
             match result {
                 Ok(value) => drop_caught(value).err(),
-                Err(JoinError::Panicked(payload)) => Some(payload),
-                Err(JoinError::Cancelled | JoinError::Interrupted | JoinError::Deadlock) => None,
+                Err(JoinError::Panicked(payload)) => Some(payload.into_inner()),
+                Err(JoinError::Cancelled(_) | JoinError::Interrupted | JoinError::Deadlock) => None,
             }
         };
         Ended { outcome, unclaimed, stray: None, settlement: Some(Settlement::new(self)) }
@@ -182,6 +183,8 @@ where
         }
         cell.home = Some(home);
         cell.number = number;
+        // It is dropped from there by the end of the pool, unless something else is said first.
+        cell.why = CancelReason::Shutdown;
         cell.is_back = false;
         let is_new = std::mem::take(&mut cell.is_new);
         if is_new || !cell.is_awaited() {
@@ -224,6 +227,7 @@ where
         let is_pending = matches!(cell.stage, Stage::Pending);
         // The pool goes on living: whoever takes the job back holds it.
         cell.home = None;
+        cell.why = CancelReason::HandedBack;
         is_pending
     }
 
@@ -256,7 +260,7 @@ where
         drop(entered);
         match result {
             Ok(value) => self.end(Outcome::Completed, Ok(value)),
-            Err(payload) => self.end(Outcome::Panicked, Err(JoinError::Panicked(payload))),
+            Err(payload) => self.end(Outcome::Panicked, Err(JoinError::panicked(payload))),
         }
     }
 
@@ -264,12 +268,16 @@ where
         self.tell_started();
         let body = self.body.lock().take();
         let stray = drop_caught(body).err();
-        let ended = self.end(Outcome::Panicked, Err(JoinError::Panicked(payload)));
+        let ended = self.end(Outcome::Panicked, Err(JoinError::panicked(payload)));
         Ended { stray, ..ended }
     }
 
+    fn because(&self, why: CancelReason) {
+        self.cell.lock().why = why;
+    }
+
     fn abandon(&self) {
-        if let Some((told, body)) = self.cancel_pending(|_| true) {
+        if let Some((told, body)) = self.cancel_pending(|cell| Some(cell.why)) {
             // Told also if the drop of the captures panics.
             let _watch = told.tell();
             drop(body);
@@ -345,10 +353,13 @@ where
             // Under the lock of the pool that counts the job as pending. If the job has moved on
             // meanwhile, look again.
             let mut claim = || {
-                cancelled = self.cancel_pending(|cell| match (&cell.home, &home) {
-                    (Some(now), Some(then)) => Arc::ptr_eq(now, then),
-                    (None, None) => true,
-                    (Some(_), None) | (None, Some(_)) => false,
+                cancelled = self.cancel_pending(|cell| {
+                    let is_there = match (&cell.home, &home) {
+                        (Some(now), Some(then)) => Arc::ptr_eq(now, then),
+                        (None, None) => true,
+                        (Some(_), None) | (None, Some(_)) => false,
+                    };
+                    is_there.then_some(CancelReason::ByHandle)
                 });
                 cancelled.is_some()
             };
@@ -379,7 +390,9 @@ where
     }
 
     fn revoke(self: Arc<Self>) {
-        if let Some((told, body)) = self.cancel_pending(|cell| cell.home.is_none()) {
+        if let Some((told, body)) =
+            self.cancel_pending(|cell| cell.home.is_none().then_some(cell.why))
+        {
             Self::finish_cancel(told, body);
         }
     }

@@ -16,7 +16,7 @@ use crate::job_handle::JobHandle;
 use crate::kept::Kept;
 use crate::owner::ThreadPoolExecutor;
 use crate::phase::Phase;
-use crate::rejection::Rejected;
+use crate::rejection::{Rejected, RejectedSubmit};
 use crate::running::RunningJob;
 use crate::shutdown_plan::ShutdownPlan;
 use crate::shutdown_report::ShutdownReport;
@@ -98,13 +98,13 @@ impl ThreadPerJob {
     ///
     /// # Errors
     ///
-    /// As for [`execute`](Self::execute).
+    /// The job and its handle, as for [`execute`](Self::execute).
     ///
     /// # Panics
     ///
     /// Only if the rejection policy does.
     #[track_caller]
-    pub fn submit<F, T>(&self, f: F) -> Result<JobHandle<T>, Rejected>
+    pub fn submit<F, T>(&self, f: F) -> Result<JobHandle<T>, RejectedSubmit<T>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
@@ -135,7 +135,7 @@ impl ThreadPerJob {
     ///
     /// # Errors
     ///
-    /// As for [`execute`](Self::execute).
+    /// As for [`submit`](Self::submit).
     ///
     /// # Panics
     ///
@@ -145,7 +145,7 @@ impl ThreadPerJob {
         &self,
         name: impl Into<Arc<str>>,
         f: F,
-    ) -> Result<JobHandle<T>, Rejected>
+    ) -> Result<JobHandle<T>, RejectedSubmit<T>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,

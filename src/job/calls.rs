@@ -66,11 +66,17 @@ impl Job {
     /// A panic of a job without a handle, or whose handle is gone, unwinds into the caller, as a
     /// plain call would; that of a job with a handle goes to the handle.
     pub fn run(self) {
+        self.try_run();
+    }
+
+    /// Runs the job as [`run`](Self::run) does; returns false if it was cancelled.
+    pub(crate) fn try_run(self) -> bool {
         if !self.start() {
-            return;
+            return false;
         }
         if let Some(payload) = self.run_caught().unclaimed {
             resume_unwind(payload);
         }
+        true
     }
 }

@@ -1,6 +1,7 @@
 //! Owns what is known of a job that has run, and the duty to tell its handle.
 
 use std::cell::Cell;
+use std::fmt;
 
 use super::Pending;
 use crate::error::Payload;
@@ -14,6 +15,15 @@ pub enum Outcome {
     Completed,
     /// It panicked.
     Panicked,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Completed => "completed",
+            Self::Panicked => "panicked",
+        })
+    }
 }
 
 /// A job that has run: how it ended, and what is still owed to others.

@@ -2,7 +2,7 @@
 
 use super::waiting::{Attention, Standing};
 use super::{Around, Ended, Job, News, Origin};
-use crate::error::Payload;
+use crate::error::{CancelReason, Payload};
 use crate::sync::Arc;
 
 /// A job with a handle, as the queue sees it. All calls are made under the lock that decides.
@@ -31,6 +31,8 @@ pub(crate) trait Pending: Send + Sync {
     fn execute(self: Arc<Self>) -> Ended;
     /// Ends what `start` took with a panic that came from elsewhere, without running it.
     fn fail(self: Arc<Self>, payload: Payload) -> Ended;
+    /// Says what its handle is to be told if it is dropped unrun, until it is queued or handed back.
+    fn because(&self, why: CancelReason);
     /// Settles it as cancelled unless it was taken.
     fn abandon(&self);
     /// Publishes how it ended, and says whether somebody is still to be told. Runs none of the

@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
 
-use crate::error::JoinError;
+use crate::error::{CancelReason, JoinError};
 use crate::interrupt;
 use crate::job::{Home, Job, Site, catch, drop_caught};
 use crate::job_handle::JobHandle;
@@ -74,6 +74,12 @@ impl<T> Results<T> {
     pub(super) fn new(pool: Arc<Pool>) -> Self {
         Self { list: VecDeque::new(), pool }
     }
+
+    /// Says why those from `first` on, which have not been called for, never will be.
+    fn cancel(&mut self, first: usize, why: CancelReason) {
+        let unrun = self.list.iter_mut().skip(first);
+        unrun.for_each(|result| *result = Err(JoinError::Cancelled(why)));
+    }
 }
 
 impl<T> Drop for Results<T> {
@@ -81,8 +87,8 @@ impl<T> Drop for Results<T> {
         while let Some(result) = self.list.pop_front() {
             match result {
                 Ok(value) => self.pool.report_destructor(drop_caught(value).err()),
-                Err(JoinError::Panicked(payload)) => self.pool.report_panic(payload),
-                Err(JoinError::Cancelled | JoinError::Interrupted | JoinError::Deadlock) => {}
+                Err(JoinError::Panicked(payload)) => self.pool.report_panic(payload.into_inner()),
+                Err(JoinError::Cancelled(_) | JoinError::Interrupted | JoinError::Deadlock) => {}
             }
         }
     }
@@ -110,6 +116,8 @@ where
         let mut panic = None;
         for place in 0.. {
             if interrupt::is_interrupted() {
+                // By a shutdown: who cancels a chunk does not look at its results.
+                self.progress.lock().results.cancel(place, CancelReason::Shutdown);
                 break;
             }
             let Some(item) = self.items.list.pop_front() else { break };
@@ -121,7 +129,7 @@ where
                     progress.panicked = place;
                     panic = Some(payload);
                 }
-                Err(payload) => progress.results.list[place] = Err(JoinError::Panicked(payload)),
+                Err(payload) => progress.results.list[place] = Err(JoinError::panicked(payload)),
             }
         }
         // Before the unwinding, in which destructors must not panic.
@@ -145,7 +153,8 @@ impl<T: Send + 'static> Chunk<T> {
         F: Fn(V) -> T + Send + Sync + 'static,
     {
         let mut results = Results::new(Arc::clone(&items.pool));
-        results.list.resize_with(items.list.len(), || Err(JoinError::Cancelled));
+        let unrun = || Err(JoinError::Cancelled(CancelReason::Dropped));
+        results.list.resize_with(items.list.len(), unrun);
         let progress = Arc::new(Mutex::new(Progress { results, panicked: 0 }));
         let work = Work { items, function, progress: Arc::clone(&progress) };
         let (job, handle) = Job::with_handle_at(site, move || work.run());
@@ -160,9 +169,12 @@ impl<T> Chunk<T> {
         let mut progress = self.progress.lock();
         let pool = Arc::clone(&progress.results.pool);
         let mut results = std::mem::replace(&mut progress.results, Results::new(pool));
-        if let (Err(error), Some(place)) = (ended, results.list.get_mut(progress.panicked)) {
-            // A job that was dropped unrun, or whose hook panicked, has left its place as it was.
-            *place = Err(error);
+        match (ended, results.list.get_mut(progress.panicked)) {
+            // It was dropped unrun.
+            (Err(JoinError::Cancelled(why)), _) => results.cancel(0, why),
+            // If its hook panicked, its place is as it was.
+            (Err(error), Some(place)) => *place = Err(error),
+            (Err(_), None) | (Ok(()), _) => {}
         }
         drop(progress);
         Ok(results)

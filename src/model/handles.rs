@@ -21,7 +21,7 @@ fn a_job_is_cancelled_or_started() {
         match outcome {
             CancelOutcome::Removed => {
                 assert_eq!((runs.get(), drops.get()), (0, 1));
-                assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
+                assert!(matches!(handle.join(), Err(JoinError::Cancelled(_))));
             }
             CancelOutcome::Interrupted | CancelOutcome::AlreadyFinished => {
                 assert_eq!(handle.join().ok(), Some(0));
@@ -107,12 +107,12 @@ fn a_job_dropped_unrun_settles_its_handle() {
         let dropper = spawn(move || drop(job));
         let outcome = handle.cancel();
         assert!(matches!(outcome, CancelOutcome::Removed | CancelOutcome::AlreadyFinished));
-        assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
+        assert!(matches!(handle.join(), Err(JoinError::Cancelled(_))));
         dropper.join().expect("it does not panic");
         assert_eq!(drops.get(), 1);
         let (job, handle) = Job::with_handle(|| ());
         let dropper = spawn(move || drop(job));
-        assert!(matches!(handle.join(), Err(JoinError::Cancelled)));
+        assert!(matches!(handle.join(), Err(JoinError::Cancelled(_))));
         dropper.join().expect("it does not panic");
     });
 }

@@ -18,7 +18,7 @@ fn an_interrupt_reaches_the_job_that_waits_and_no_other() {
         let outcome = first.cancel();
         let result = first.join();
         match outcome {
-            CancelOutcome::Removed => assert!(matches!(result, Err(JoinError::Cancelled))),
+            CancelOutcome::Removed => assert!(matches!(result, Err(JoinError::Cancelled(_)))),
             CancelOutcome::Interrupted => assert!(result.is_ok()),
             CancelOutcome::AlreadyFinished => unreachable!("only this ends it"),
         }

@@ -22,8 +22,9 @@ pub struct ScopedHandle<'scope, T> {
     handle: Option<JobHandle<()>>,
     /// Where the job puts its result before it ends.
     place: Arc<Mutex<Option<T>>>,
-    /// This handle has cancelled the job before it started.
-    removed: OnceLock<()>,
+    /// The scope is not to know what comes of the job: this handle has cancelled it before it
+    /// started, or it was given back, and whoever runs it knows.
+    has_left: OnceLock<()>,
     scope: PhantomData<&'scope mut &'scope ()>,
 }
 
@@ -34,8 +35,13 @@ impl<T> ScopedHandle<'_, T> {
         handle: JobHandle<()>,
         place: Arc<Mutex<Option<T>>>,
     ) -> Self {
-        let removed = OnceLock::new();
-        Self { roll, key, handle: Some(handle), place, removed, scope: PhantomData }
+        let has_left = OnceLock::new();
+        Self { roll, key, handle: Some(handle), place, has_left, scope: PhantomData }
+    }
+
+    /// The job was given back to its submitter.
+    pub(super) fn leave_scope(&self) {
+        self.has_left.get_or_init(|| ());
     }
 
     fn handle(&self) -> &JobHandle<()> {
@@ -106,7 +112,7 @@ impl<T> ScopedHandle<'_, T> {
     pub fn cancel(&self) -> CancelOutcome {
         let outcome = self.handle().cancel();
         match outcome {
-            CancelOutcome::Removed => drop(self.removed.set(())),
+            CancelOutcome::Removed => self.leave_scope(),
             CancelOutcome::Interrupted | CancelOutcome::AlreadyFinished => {}
         }
         outcome
@@ -115,7 +121,7 @@ impl<T> ScopedHandle<'_, T> {
 
 impl<T> Drop for ScopedHandle<'_, T> {
     fn drop(&mut self) {
-        let handle = self.handle.take().filter(|_| self.removed.get().is_none());
+        let handle = self.handle.take().filter(|_| self.has_left.get().is_none());
         if let Some(handle) = handle {
             self.roll.adopt(self.key, handle);
         }

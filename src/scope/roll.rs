@@ -162,6 +162,17 @@ impl Roll {
         }
     }
 
+    /// Returns whether the scope waits for its end, or has come to it.
+    pub(super) fn is_closing(&self) -> bool {
+        self.entries.lock().is_closing
+    }
+
+    /// Returns whether the scope has ended.
+    pub(super) fn is_over(&self) -> bool {
+        let entries = self.entries.lock();
+        entries.is_closing && entries.members.is_empty()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.lock().members.len()
     }
@@ -320,8 +331,8 @@ impl Entries {
     /// Notes what came of a job that nobody joins.
     fn note(&mut self, handle: &JobHandle<()>) {
         match handle.take() {
-            Some(Err(JoinError::Panicked(payload))) => self.panics.push(payload),
-            Some(Err(JoinError::Cancelled)) => self.unrun += 1,
+            Some(Err(JoinError::Panicked(payload))) => self.panics.push(payload.into_inner()),
+            Some(Err(JoinError::Cancelled(_))) => self.unrun += 1,
             Some(Ok(()) | Err(JoinError::Interrupted | JoinError::Deadlock)) | None => {}
         }
     }

@@ -3,7 +3,7 @@
 use crossbeam_channel::Sender;
 
 use super::JobState;
-use crate::error::{JoinError, Never, Payload, panic_text};
+use crate::error::{CancelReason, JoinError, Never, Payload, panic_text};
 use crate::job::waiting::{Place, Progress};
 use crate::job::{Home, News, discard_payload, drop_caught};
 use crate::sync::Arc;
@@ -24,6 +24,8 @@ pub(crate) struct Cell<T> {
     /// It was queued while somebody waited, or its worker was refused: that one looks again, and may
     /// be the one to run it.
     pub(crate) is_put_back: bool,
+    /// What the handle is told if whoever has the pending job drops it.
+    pub(super) why: CancelReason,
     /// The thread that waits in a join.
     pub(crate) waiter: Option<Thread>,
     /// Threads that wait for the job's start.
@@ -58,7 +60,7 @@ impl<T> Cell<T> {
             Stage::Settled(Ok(_)) => JobState::Finished,
             Stage::Settled(Err(JoinError::Panicked(_))) => JobState::Panicked,
             Stage::Settled(Err(
-                JoinError::Cancelled | JoinError::Interrupted | JoinError::Deadlock,
+                JoinError::Cancelled(_) | JoinError::Interrupted | JoinError::Deadlock,
             )) => JobState::Cancelled,
             Stage::Taken(state) => *state,
         }
@@ -88,12 +90,18 @@ impl<T> Cell<T> {
         matches!(self.stage, Stage::Settled(_) | Stage::Taken(_))
     }
 
+    /// Returns why a job that was handed back does not run for those who wait for it.
+    pub(crate) fn reason_held(&self) -> CancelReason {
+        // One that was queued again since says what is to happen to it there.
+        if self.home.is_none() { self.why } else { CancelReason::HandedBack }
+    }
+
     /// The handle is dropped: nobody will ask for the result any more.
     pub(crate) fn let_go(&mut self) -> Unclaimed<T> {
         self.has_handle = false;
         if let Stage::Ended(result) = &mut self.stage {
             // Dropped here and now: when the job settles its worker may already count as idle.
-            let result = std::mem::replace(result, Err(JoinError::Cancelled));
+            let result = std::mem::replace(result, Err(JoinError::Cancelled(self.why)));
             return Unclaimed { result: Some(result), home: self.home.clone() };
         }
         // Of no more use to it once it has settled.
@@ -188,8 +196,10 @@ impl<T> Unclaimed<T> {
                     report(payload, self.home.as_ref());
                 }
             }
-            Some(Err(JoinError::Panicked(payload))) => report(payload, self.home.as_ref()),
-            Some(Err(JoinError::Cancelled | JoinError::Interrupted | JoinError::Deadlock))
+            Some(Err(JoinError::Panicked(payload))) => {
+                report(payload.into_inner(), self.home.as_ref());
+            }
+            Some(Err(JoinError::Cancelled(_) | JoinError::Interrupted | JoinError::Deadlock))
             | None => {}
         }
     }

@@ -1,5 +1,7 @@
 //! Owns what users see of a job's life.
 
+use std::fmt;
+
 /// Where a job is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -26,4 +28,26 @@ pub enum CancelOutcome {
     Interrupted,
     /// The job has ended, or was cancelled before.
     AlreadyFinished,
+}
+
+impl fmt::Display for JobState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Finished => "finished",
+            Self::Panicked => "panicked",
+            Self::Cancelled => "cancelled",
+        })
+    }
+}
+
+impl fmt::Display for CancelOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Removed => "removed",
+            Self::Interrupted => "interrupted",
+            Self::AlreadyFinished => "already finished",
+        })
+    }
 }

@@ -113,7 +113,7 @@ fn without_any_thread_each_job_is_handed_back() {
             rejected(pool.execute(move || a.stamp())),
             rejected(pool.try_execute(move || b.stamp())),
             rejected(pool.execute_timeout(move || c.stamp(), Duration::MAX)),
-            rejected(pool.submit(move || d.stamp()).map(drop)),
+            pool.submit(move || d.stamp()).unwrap_err().into(),
         ];
         for (id, error) in errors.into_iter().enumerate() {
             assert_eq!(error.reason(), RejectReason::SpawnFailed, "{unstarted}: {failure:?}");

@@ -160,8 +160,8 @@ fn a_join_error_says_what_happened() {
     let cancelled = handle.join().unwrap_err();
     assert!(cancelled.is_cancelled() && !cancelled.is_panic());
     assert_eq!(cancelled.message(), None);
-    assert_eq!(cancelled.to_string(), "the job was cancelled before it started");
-    assert_eq!(format!("{cancelled:?}"), "Cancelled");
+    assert_eq!(cancelled.to_string(), "the job was dropped by its holder before it started");
+    assert_eq!(format!("{cancelled:?}"), "Cancelled(Dropped)");
     assert!(cancelled.into_panic().unwrap_err().is_cancelled());
 
     let interrupted = JoinError::Interrupted;
@@ -327,7 +327,7 @@ fn a_cancel_that_races_with_the_start_has_one_winner() {
             thread::yield_now();
         }
         match (handle.cancel(), settled(handle)) {
-            (CancelOutcome::Removed, Err(JoinError::Cancelled)) => removed += 1,
+            (CancelOutcome::Removed, Err(JoinError::Cancelled(_))) => removed += 1,
             (CancelOutcome::Interrupted | CancelOutcome::AlreadyFinished, Ok(_)) => {}
             (outcome, result) => panic!("{outcome:?}, but {result:?}"),
         }
@@ -777,7 +777,7 @@ fn a_cancel_that_races_with_the_submission_has_one_outcome() {
         let outcome = handle.cancel();
         submitting.join().expect("a cancelled job is no error");
         match (outcome, settled(handle)) {
-            (CancelOutcome::Removed, Err(JoinError::Cancelled)) => removed += 1,
+            (CancelOutcome::Removed, Err(JoinError::Cancelled(_))) => removed += 1,
             (CancelOutcome::Interrupted | CancelOutcome::AlreadyFinished, Ok(())) => {}
             (outcome, result) => panic!("{outcome:?}, but {result:?}"),
         }
@@ -1135,7 +1135,7 @@ fn the_public_types_can_go_where_they_are_needed() {
     is_error::<Interrupted>();
     is_error::<interrupt::RecvError>();
     is_error::<interrupt::RecvTimeoutError>();
-    drop::<Box<dyn std::error::Error + Send>>(Box::new(JoinError::Cancelled));
+    is_error::<JoinError>();
     // A result that is only Send, through a shared handle.
     let pool = single();
     let handle = pool.submit(|| OnlySend(std::cell::Cell::new(1))).unwrap();

@@ -13,12 +13,14 @@ mod shutdown_now; // the quick end, and pending jobs taken back
 mod shutdown_plan; // stopping by a plan, and the report
 mod group; // several pools, stopped in phases
 mod handles; // results, cancelling, joining from a worker
+mod reasons; // why a job never ran
 mod join_set; // results as they come
 mod invoke; // several jobs in one call
 mod interrupt; // asking jobs to stop
 mod times; // no time, and time without end
 mod map; // a function called on many items
 mod scope; // jobs that borrow
+mod scope_rejected; // those of them that are given back
 mod panics; // of every piece of the user's code
 mod hooks; // when they run
 mod executors; // what holds for every executor
@@ -28,6 +30,7 @@ mod thread_per_job; // jobs on a thread each
 mod wrap_job; // what goes around a job, and panics that nobody receives
 mod keep_until; // what is left to a pool's end
 mod stats; // the figures
+mod errors; // how errors, and caught panics, are passed on
 mod texts; // errors, Debug and the log
 mod running; // names, and the jobs that are being run
 mod faults; // refused threads, unlikely panics, abrupt ends

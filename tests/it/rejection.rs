@@ -340,7 +340,7 @@ fn every_policy_gives_the_job_back_after_a_shutdown() {
                 pool.execute_job(Job::new(telling(&ran))).unwrap_err(),
                 pool.try_execute(telling(&ran)).unwrap_err(),
                 pool.execute_timeout(telling(&ran), Duration::MAX).unwrap_err(),
-                pool.submit(telling(&ran)).unwrap_err(),
+                pool.submit(telling(&ran)).unwrap_err().into(),
                 pool.handle().execute(telling(&ran)).unwrap_err(),
             ] {
                 assert_eq!(rejected.reason(), RejectReason::Shutdown);

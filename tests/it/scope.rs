@@ -357,7 +357,7 @@ fn a_joined_panic_is_the_joiners() {
     let result = pool.scope(|s| {
         let job = s.submit(|| panic_any("caught")).expect("room");
         let Err(JoinError::Panicked(payload)) = job.join() else { panic!("it panics") };
-        said(payload)
+        said(payload.into_inner())
     });
     assert_eq!(result, Ok("caught"));
     assert!(reports.lock().is_empty());
@@ -517,7 +517,7 @@ fn a_rejected_job_comes_back_and_can_be_run() {
         assert_eq!(format!("{rejected:?}"), "ScopedRejected { reason: Saturated, .. }");
         rejected.run();
         let rejected = s.submit(|| panic_any("mine")).expect_err("the pool is full");
-        assert_eq!(panic_of(|| rejected.run()), "mine");
+        assert_eq!(panic_of(|| ScopedRejected::from(rejected).run()), "mine");
         pool.shutdown();
         let rejected = s.execute(|| ()).expect_err("the pool is shut down");
         assert!(rejected.is_shutdown());

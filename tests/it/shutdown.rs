@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use workcrew::policy::{Block, CallerRuns, Discard, DiscardOldest};
 use workcrew::{
-    AwaitError, Builder, CancelOutcome, Handle, Job, JobHandle, JobState, JoinError, OnDrop, Phase,
-    Queue, RejectReason, ThreadPoolExecutor, interrupt,
+    AwaitError, Builder, CancelOutcome, CancelReason, Handle, Job, JobHandle, JobState, JoinError,
+    OnDrop, Phase, Queue, RejectReason, ThreadPoolExecutor, interrupt,
 };
 
 use crate::support::{
@@ -44,7 +44,7 @@ fn after_shutdown_nothing_is_accepted_and_all_that_was_runs() {
         let handle = pool.handle();
         let errors = [
             pool.execute(refused).unwrap_err(),
-            pool.submit(refused).map(drop).unwrap_err(),
+            pool.submit(refused).unwrap_err().into(),
             pool.try_execute(refused).unwrap_err(),
             pool.execute_timeout(refused, Duration::MAX).unwrap_err(),
             pool.execute_job(Job::new(refused)).unwrap_err(),
@@ -660,7 +660,7 @@ fn dropping_the_owner_under_stop_drops_the_pending_jobs_and_waits_for_the_runnin
         drop(pool);
         running.try_join().expect("it was waited for").unwrap()
     });
-    assert!(matches!(pending.join(), Err(JoinError::Cancelled)));
+    assert!(matches!(pending.join(), Err(JoinError::Cancelled(CancelReason::Shutdown))));
     assert_eq!((handle.phase(), handle.stats().active), (Phase::Stop, 1));
     gate.open();
     assert!(dropper.join(), "the running job was interrupted");
@@ -702,7 +702,7 @@ fn dropping_the_owner_while_panicking_stops_the_pool_and_waits_for_nothing() {
         assert!(panicked.is_err());
         assert_eq!(running.state(), JobState::Running, "nobody waited for it");
         assert_eq!(handle.phase(), Phase::Stop);
-        assert!(matches!(pending.join(), Err(JoinError::Cancelled)));
+        assert!(matches!(pending.join(), Err(JoinError::Cancelled(CancelReason::Shutdown))));
         gate.open();
         assert!(running.join().unwrap(), "the running job was interrupted");
         handle.await_termination(LONG).unwrap();
@@ -829,7 +829,7 @@ fn an_interrupted_close_stops_the_pool_and_still_waits() {
     pass_time(SHORT);
     assert_eq!(handle.phase(), Phase::Shutdown);
     assert_eq!(closing.cancel(), CancelOutcome::Interrupted);
-    assert!(matches!(pending.join(), Err(JoinError::Cancelled)));
+    assert!(matches!(pending.join(), Err(JoinError::Cancelled(CancelReason::Shutdown))));
     assert_eq!(handle.phase(), Phase::Stop);
     pass_time(SHORT);
     assert_eq!(closing.state(), JobState::Running, "it still waits");

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use workcrew::policy::{Block, CallerRuns, Discard, DiscardOldest};
 use workcrew::{
     Builder, CancelOutcome, Growth, Handle, Job, JobHandle, JobState, JoinError, Phase, PoolStats,
-    Queue, RejectReason, ThreadPoolExecutor, interrupt,
+    Queue, RejectReason, Rejected, RejectedSubmit, ThreadPoolExecutor, interrupt,
 };
 
 use crate::support::{
@@ -137,7 +137,7 @@ fn hammer(pool: &Handle, ledger: &Ledger, ids: std::ops::Range<usize>) -> Accept
         let result = if id % 2 == 0 {
             pool.execute(move || ticket.stamp()).map(|()| None)
         } else {
-            pool.submit(move || ticket.punch()).map(Some)
+            pool.submit(move || ticket.punch()).map(Some).map_err(Rejected::from)
         };
         match result {
             Ok(handle) => accepted.push((id, handle)),
@@ -279,7 +279,7 @@ fn a_returned_job_that_is_run_completes_its_handle_and_one_dropped_cancels_it() 
 
     let [ran, dropped, moved] = <[_; 3]>::try_from(handles).unwrap().map(JobHandle::join);
     assert_eq!(ran.unwrap(), 0);
-    assert!(matches!(dropped, Err(JoinError::Cancelled)));
+    assert!(matches!(dropped, Err(JoinError::Cancelled(_))));
     assert_eq!(moved.unwrap(), 2);
     gate.open();
     let stats = finish(&pool);
@@ -296,7 +296,7 @@ fn a_waiter_for_a_job_that_was_handed_back_and_dropped_is_released() {
     let waiters: Vec<_> = handles.into_iter().map(|job| helper(move || job.join())).collect();
     drop(pool.shutdown_now());
     for waiter in waiters {
-        assert!(matches!(waiter.join(), Err(JoinError::Cancelled)));
+        assert!(matches!(waiter.join(), Err(JoinError::Cancelled(_))));
     }
     gate.open();
     finish(&pool);
@@ -556,14 +556,17 @@ impl Storm {
     fn send(&self, id: usize, kept: &mut Vec<JobHandle<()>>) -> Sent {
         let ticket = self.ledger.ticket(id);
         let pool = &self.pool;
+        let mut keep = |result: Result<_, RejectedSubmit<()>>| {
+            result.map(|handle| kept.push(handle)).map_err(Rejected::from)
+        };
         let result = match id % 8 {
             0 => return self.submit_and_cancel(ticket, kept),
             1 => pool.execute(move || ticket.crash()),
             2 => pool.try_execute(move || ticket.stamp()),
             3 => pool.execute_timeout(move || ticket.stamp(), Duration::from_millis(1)),
-            4 => pool.submit(move || ticket.punch()).map(drop),
-            5 => pool.submit(move || ticket.crash()).map(|handle| kept.push(handle)),
-            6 => pool.submit(move || ticket.stamp()).map(|handle| kept.push(handle)),
+            4 => pool.submit(move || ticket.punch()).map(drop).map_err(Rejected::from),
+            5 => keep(pool.submit(move || ticket.crash())),
+            6 => keep(pool.submit(move || ticket.stamp())),
             _ => pool.execute(move || ticket.stamp()),
         };
         match result {

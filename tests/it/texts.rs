@@ -10,9 +10,10 @@ use parking_lot::Mutex;
 use workcrew::interrupt::{Interrupt, RecvError, RecvTimeoutError, SendError};
 use workcrew::policy::{Block, Discard};
 use workcrew::{
-    AwaitError, Builder, DirectExecutor, Executor, InvokeAllError, InvokeAnyError, Job, JoinError,
-    JoinSet, ManualExecutor, OnDrop, Queue, Rejected, Saturation, ScopedHandle, ShutdownGroup,
-    ShutdownOutcome, ShutdownPlan, ThreadPerJobBuilder, ThreadPoolExecutor, interrupt,
+    AwaitError, Builder, CancelOutcome, CancelReason, DirectExecutor, Executor, InvokeAllError,
+    InvokeAnyError, Job, JobState, JoinError, JoinSet, ManualExecutor, OnDrop, Outcome, Queue,
+    RejectReason, Rejected, Saturation, ScopedHandle, ShutdownGroup, ShutdownOutcome,
+    ShutdownPhase, ShutdownPlan, ThreadPerJobBuilder, ThreadPoolExecutor, interrupt,
 };
 
 use crate::panics::{MARK, keep_errors, warnings_with};
@@ -143,7 +144,7 @@ fn an_error_of_several_jobs_says_of_which_and_names_its_source() {
     assert_eq!((&*text, source), ("there was no job to invoke: give at least one", None));
     let (text, source) = any(InvokeAnyError::Failed(io::Error::other("disk")));
     assert_eq!((&*text, source), ("every job failed, the last one with: disk", some("disk")));
-    let (text, source) = any(InvokeAnyError::Ended(JoinError::Cancelled));
+    let (text, source) = any(InvokeAnyError::Ended(JoinError::Cancelled(CancelReason::ByHandle)));
     let cancelled = "the job was cancelled before it started";
     assert_eq!(text, format!("every job failed, and of the last one: {cancelled}"));
     assert_eq!(source, some(cancelled));
@@ -168,6 +169,47 @@ fn an_error_of_a_scope_counts_the_jobs_and_says_where_to_look() {
     release(&pool, &gate);
     let text = pool.scope(|scope| scope.execute(|| ()).unwrap_err().to_string()).unwrap();
     assert_eq!(text, "the pool is shut down and takes no more jobs");
+}
+
+#[test]
+fn what_a_program_prints_of_jobs_and_shutdowns_are_plain_words() {
+    fn texts<T: ToString, const N: usize>(values: [T; N]) -> [String; N] {
+        values.map(|value| value.to_string())
+    }
+    let reasons = [
+        RejectReason::Saturated,
+        RejectReason::Shutdown,
+        RejectReason::TimedOut,
+        RejectReason::SpawnFailed,
+        RejectReason::Interrupted,
+    ];
+    assert_eq!(texts(reasons), ["saturated", "shut down", "timed out", "no thread", "interrupted"]);
+    let states = [
+        JobState::Pending,
+        JobState::Running,
+        JobState::Finished,
+        JobState::Panicked,
+        JobState::Cancelled,
+    ];
+    assert_eq!(texts(states), ["pending", "running", "finished", "panicked", "cancelled"]);
+    let cancels =
+        [CancelOutcome::Removed, CancelOutcome::Interrupted, CancelOutcome::AlreadyFinished];
+    assert_eq!(texts(cancels), ["removed", "interrupted", "already finished"]);
+    assert_eq!(texts([Outcome::Completed, Outcome::Panicked]), ["completed", "panicked"]);
+    let phases = [
+        ShutdownPhase::Refusing,
+        ShutdownPhase::GraceOver,
+        ShutdownPhase::Interrupting,
+        ShutdownPhase::NotTerminated,
+        ShutdownPhase::Ended,
+    ];
+    let words = ["refusing new jobs", "grace period expired", "interrupting jobs"];
+    assert_eq!(texts(phases)[..3], words);
+    assert_eq!(texts(phases)[3..], ["not terminated", "ended"]);
+    assert_eq!(
+        format!("{:>9}|{:<10}|", JobState::Running, Outcome::Completed),
+        "  running|completed |"
+    );
 }
 
 // Debug.

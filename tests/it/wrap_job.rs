@@ -280,7 +280,7 @@ fn panics_of_a_job_and_of_what_is_around_it_are_told_once_each() {
         match settled(handle) {
             Ok(()) => assert_eq!(told, ""),
             Err(JoinError::Panicked(payload)) => {
-                assert_eq!(payload.downcast_ref(), Some(&told), "the handle's");
+                assert_eq!(payload.message(), Some(told), "the handle's");
             }
             Err(other) => panic!("{other}"),
         }

@@ -154,6 +154,6 @@ impl Drop for Ticket {
 }
 
 /// Lets a job that was not accepted go.
-pub(crate) fn settle<T>(result: Result<T, Rejected>) -> Option<T> {
-    result.map_err(|rejected| drop(rejected.into_job())).ok()
+pub(crate) fn settle<T>(result: Result<T, impl Into<Rejected>>) -> Option<T> {
+    result.map_err(|rejected| drop(rejected.into().into_job())).ok()
 }

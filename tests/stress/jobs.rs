@@ -82,9 +82,9 @@ pub(crate) struct Round {
 
 impl Round {
     /// Counts a submission; a job that comes back is dropped.
-    pub(crate) fn count<T>(&self, result: Result<T, Rejected>) -> Option<T> {
+    pub(crate) fn count<T>(&self, result: Result<T, impl Into<Rejected>>) -> Option<T> {
         add(&self.ledger.calls, 1);
-        match result {
+        match result.map_err(Into::into) {
             Ok(value) => Some(value),
             Err(rejected) => {
                 add(&self.ledger.rejected, 1);
@@ -156,17 +156,18 @@ impl Round {
             self.pool.wait_idle(Duration::ZERO).ok();
         };
         let has_run = self.ledger.has_run(id);
-        let fits = match &result {
-            Ok(value) => has_run && *value == id,
-            Err(JoinError::Cancelled) => !has_run,
+        let told = format!("{result:?}");
+        let fits = match result {
+            Ok(value) => has_run && value == id,
+            Err(JoinError::Cancelled(_)) => !has_run,
             // A hook's panic is the job's, which has not run then.
             Err(JoinError::Panicked(payload)) => {
-                payload.downcast_ref::<usize>().map_or(!has_run, |value| *value == id)
+                payload.into_inner().downcast().map_or(!has_run, |value: Box<usize>| *value == id)
             }
             Err(_) => interrupt::is_interrupted(),
         };
         if !fits {
-            self.ledger.object(format!("job {id}: {result:?}, and has run: {has_run}"));
+            self.ledger.object(format!("job {id}: {told}, and has run: {has_run}"));
         }
     }
 

@@ -307,16 +307,17 @@ impl Real {
         }
         for (job, handle) in std::mem::take(&mut *self.handles.lock()) {
             let result = handle.join();
-            let fits = match &result {
-                Ok(value) => states[&job] == JobState::Finished && *value == job,
-                Err(JoinError::Cancelled) => states[&job] == JobState::Cancelled,
+            let told = format!("{result:?}");
+            let fits = match result {
+                Ok(value) => states[&job] == JobState::Finished && value == job,
+                Err(JoinError::Cancelled(_)) => states[&job] == JobState::Cancelled,
                 Err(JoinError::Panicked(payload)) => {
-                    states[&job] == JobState::Panicked && payload.is::<usize>()
+                    states[&job] == JobState::Panicked && payload.into_inner().is::<usize>()
                 }
                 Err(_) => false,
             };
             if !fits {
-                return Err(format!("job {job}, {:?}, joined as {result:?}", states[&job]));
+                return Err(format!("job {job}, {:?}, joined as {told}", states[&job]));
             }
         }
         let left = std::mem::take(&mut *self.log.lock());
