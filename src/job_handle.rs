@@ -176,12 +176,11 @@ impl<T> JobHandle<T> {
 
     /// Makes the interrupt of this thread's job reach this one, which is run here, as long as the
     /// guard lives.
-    pub(crate) fn pass_interrupt_on(&self) -> Option<interrupt::Guard>
+    pub(crate) fn pass_interrupt_on(&self) -> Option<interrupt::Registered>
     where
         T: 'static,
     {
-        let (current, task) = (interrupt::current()?, self.task());
-        Some(current.on_interrupt(move || task.interrupt().interrupt()))
+        Some(interrupt::current()?.pass_on_to(&self.task().interrupt()))
     }
 
     /// The side of the job that outlives this handle.

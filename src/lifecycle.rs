@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::desk::Tidy;
 use crate::error::AwaitError;
+use crate::interrupt::{self, Within};
 use crate::job::Job;
 use crate::phase::Phase;
 use crate::pool::Pool;
@@ -64,6 +65,12 @@ impl Pool {
     }
 
     pub(crate) fn shutdown_now(self: &Arc<Self>) -> Vec<Job> {
+        self.stop_by(Deadline::NEVER)
+    }
+
+    /// Interrupts what runs and returns what is pending. Beyond `deadline` it waits for none of the
+    /// user's callbacks.
+    pub(crate) fn stop_by(self: &Arc<Self>, deadline: Deadline) -> Vec<Job> {
         // Declared before the guards, and so dropped after them.
         let mut dead = Vec::new();
         let mut outbox = self.outbox.lock();
@@ -81,11 +88,23 @@ impl Pool {
         if begins {
             log::debug!("pool {}: stops, {} jobs handed back", self.name, pending.len());
         }
-        self.stop.interrupt();
+        // What is told here may run code of the user's too, so all is set before.
+        let calls = interrupt::set_all([self.stop.clone()]);
+        let helpers = calls.start(&format!("{}-interrupt", self.name), self.as_own());
+        pending.iter().for_each(Job::tell_handed_back);
+        helpers.finish(deadline.sooner(Deadline::after(interrupt::CALLS)).instant());
         let tidy = self.desk.lock().try_tidy();
         self.tidy(tidy);
-        pending.iter().for_each(Job::tell_handed_back);
         pending
+    }
+
+    /// What a thread runs within that is none of the pool's, and must not wait for it.
+    fn as_own(self: &Arc<Self>) -> Within {
+        let pool = Arc::clone(self);
+        Arc::new(move |work| {
+            let _role = pool.enter(None);
+            work();
+        })
     }
 
     pub(crate) fn take_pending(&self) -> Vec<Job> {

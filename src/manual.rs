@@ -3,11 +3,12 @@
 use std::fmt;
 
 use crate::executor::Executor;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{self, Interrupt};
 use crate::job::Job;
 use crate::local::{Backlog, Runner};
 use crate::rejection::{RejectReason, Rejected};
 use crate::sync::{Arc, Mutex};
+use crate::wait::Deadline;
 
 /// Queues jobs and runs them when it is told to, on the thread that tells it: for tests in which the
 /// order of things must not depend on threads.
@@ -102,8 +103,10 @@ impl ManualExecutor {
     #[must_use = "these jobs were accepted and have not been run; drop them explicitly if that is meant"]
     pub fn shutdown_now(&self) -> Vec<Job> {
         let pending = self.core.shutdown_now();
-        self.core.stop.interrupt();
+        let calls = interrupt::set_all([self.core.stop.clone()]);
+        let helpers = calls.start("manual-interrupt", Arc::new(|work| work()));
         pending.iter().for_each(Job::tell_handed_back);
+        helpers.finish(Deadline::after(interrupt::CALLS).instant());
         pending
     }
 

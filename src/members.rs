@@ -9,13 +9,13 @@ use std::fmt;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::error::{AwaitError, JoinError, Never};
-use crate::interrupt::{self, Guard};
+use crate::interrupt::{self, Registered};
 use crate::job::{Job, Site};
 use crate::job_handle::JobHandle;
 use crate::rejection::Rejected;
 use crate::sync::thread::{self, Thread};
 use crate::sync::{Arc, Mutex, MutexGuard};
-use crate::task::{CancelOutcome, Help};
+use crate::task::{CancelOutcome, Help, cancel_all};
 use crate::wait::{Deadline, Heed, park_until};
 use crate::watch::{Watch, Watcher};
 
@@ -52,7 +52,7 @@ pub(crate) enum Manners {
 }
 
 impl Manners {
-    fn pass_on<T>(self, handle: &JobHandle<T>) -> Option<Guard>
+    fn pass_on<T>(self, handle: &JobHandle<T>) -> Option<Registered>
     where
         T: 'static,
     {
@@ -191,11 +191,9 @@ impl<T> Members<T> {
         self.handles.get(&id).map(JobHandle::cancel)
     }
 
-    /// The youngest first, so that no worker comes free for one that is about to be cancelled.
     pub(crate) fn cancel_all(&self) {
-        for handle in self.handles.values().rev() {
-            handle.cancel();
-        }
+        let youngest_first = self.handles.values().rev();
+        cancel_all(youngest_first.map(JobHandle::task), None).finish();
     }
 
     /// Lets all jobs go on by themselves.

@@ -17,10 +17,13 @@ use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 use crate::watch::Watch;
 
 pub(crate) use self::cell::Cell;
-use self::cell::{Stage, Told, report};
+use self::cell::{Stage, Told};
+pub(crate) use self::removal::cancel_all;
+use self::removal::{Claim, Removal, Removed};
 pub use self::state::{CancelOutcome, JobState};
 
 mod cell; // the stage and the result
+mod removal; // cancelling a job, and several together
 mod state; // what users see of it
 
 /// What came of the attempt to help with a job.
@@ -42,6 +45,8 @@ pub(crate) trait Settles<T>: Send + Sync {
     /// Returns whether the cell has settled, without its lock: for who looks again and again.
     fn is_settled(&self) -> bool;
     fn cancel(self: Arc<Self>) -> CancelOutcome;
+    /// Does the part of `cancel` in which none of the user's code runs.
+    fn remove(self: Arc<Self>) -> Removal;
     /// Returns whether the job is pending and no pool has it.
     fn is_held(&self) -> bool;
     /// Cancels the job if it is pending and no pool has it.
@@ -117,15 +122,6 @@ where
         cell.stage = Stage::Settled(Err(JoinError::Cancelled));
         self.mark_settled();
         Some((Told::of(&mut cell), self.body.lock().take()))
-    }
-
-    /// Tells the handle, then drops the captures; a panic of theirs is reported.
-    fn finish_cancel(told: Told<T>, body: Option<Load<F>>) {
-        let home = told.unclaimed.home.clone();
-        let _watch = told.tell();
-        if let Err(payload) = drop_caught(body) {
-            report(payload, home.as_ref());
-        }
     }
 
     /// Runs it with something around, as the job that this thread has entered.
@@ -297,40 +293,25 @@ where
     }
 
     fn cancel(self: Arc<Self>) -> CancelOutcome {
-        loop {
-            let home = {
-                let cell = self.cell.lock();
-                match &cell.stage {
-                    Stage::Pending => cell.home.clone(),
-                    Stage::Running | Stage::Ended(_) => break,
-                    Stage::Settled(_) | Stage::Taken(_) => return CancelOutcome::AlreadyFinished,
-                }
-            };
-            let mut cancelled = None;
-            // Under the lock of the pool that counts the job as pending. If the job has moved on
-            // meanwhile, look again.
-            let mut claim = || {
-                cancelled = self.cancel_pending(|cell| match (&cell.home, &home) {
-                    (Some(now), Some(then)) => Arc::ptr_eq(now, then),
-                    (None, None) => true,
-                    (Some(_), None) | (None, Some(_)) => false,
-                });
-                cancelled.is_some()
-            };
-            let is_cancelled = match &home {
-                Some(home) => home.cancel(&mut claim),
-                None => claim(),
-            };
-            if let Some((told, body)) = cancelled.filter(|_| is_cancelled) {
-                Self::finish_cancel(told, body);
-                if let Some(home) = &home {
-                    home.cancel_ended();
-                }
-                return CancelOutcome::Removed;
+        match self.claim() {
+            Claim::Removed(removed) => {
+                drop(removed);
+                CancelOutcome::Removed
             }
+            Claim::Started => {
+                self.interrupt().interrupt();
+                CancelOutcome::Interrupted
+            }
+            Claim::Over => CancelOutcome::AlreadyFinished,
         }
-        self.interrupt().interrupt();
-        CancelOutcome::Interrupted
+    }
+
+    fn remove(self: Arc<Self>) -> Removal {
+        match self.claim() {
+            Claim::Removed(removed) => Removal::Removed(Box::new(removed)),
+            Claim::Started => Removal::Started(self.interrupt()),
+            Claim::Over => Removal::Over,
+        }
     }
 
     fn interrupt(self: Arc<Self>) -> Interrupt {
@@ -344,7 +325,7 @@ where
 
     fn revoke(self: Arc<Self>) {
         if let Some((told, body)) = self.cancel_pending(|cell| cell.home.is_none()) {
-            Self::finish_cancel(told, body);
+            drop(Removed::new(told, body, None));
         }
     }
 

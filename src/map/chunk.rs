@@ -16,6 +16,7 @@ use crate::job::{Home, Job, Site, catch, drop_caught};
 use crate::job_handle::JobHandle;
 use crate::pool::Pool;
 use crate::sync::{Arc, Mutex};
+use crate::task::Settles;
 
 /// The function to call.
 pub(super) struct Function<F> {
@@ -110,10 +111,7 @@ where
 {
     fn run(mut self) {
         let caller = self.progress.lock().caller.take();
-        let _passed_on = caller.and_then(|caller| {
-            let own = interrupt::current()?;
-            Some(caller.on_interrupt(move || own.interrupt()))
-        });
+        let _passed_on = caller.and_then(|caller| Some(caller.pass_on_to(&interrupt::current()?)));
         let mut panic = None;
         for place in 0.. {
             if interrupt::is_interrupted() {
@@ -180,7 +178,7 @@ impl<T> Chunk<T> {
         Ok(results)
     }
 
-    pub(super) fn cancel(&self) {
-        self.handle.cancel();
+    pub(super) fn task(&self) -> Arc<dyn Settles<()>> {
+        self.handle.task()
     }
 }

@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use super::ScopeError;
 use crate::error::{JoinError, Payload};
+use crate::interrupt::{Followers, Interrupt};
 use crate::job::{Home, Job, Site, drop_caught};
 use crate::job_handle::JobHandle;
 use crate::pool::Pool;
 use crate::sync::thread::{self, Thread};
 use crate::sync::{Arc, Mutex};
-use crate::task::Settles;
+use crate::task::{Settles, cancel_all};
 use crate::wait::{Deadline, Heed, park_until};
 use crate::watch::{Watch, Watcher};
 
@@ -173,17 +174,10 @@ impl Roll {
         self.entries.lock().members.values().map(|member| Arc::clone(&member.task)).collect()
     }
 
-    pub(super) fn interrupt(&self) {
-        for task in self.tasks() {
-            task.interrupt().interrupt();
-        }
-    }
-
-    /// The youngest first, so that no worker comes free for one that is about to be cancelled.
-    pub(super) fn cancel(&self) {
-        for task in self.tasks().into_iter().rev() {
-            task.cancel();
-        }
+    /// Cancels all jobs, and sets `scope`, the interrupt of those that are submitted from now on.
+    pub(super) fn cancel(&self, scope: &Interrupt) {
+        let youngest_first = self.tasks().into_iter().rev();
+        cancel_all(youngest_first, Some(scope)).finish();
     }
 
     /// Returns once all jobs have ended. A worker of their pool runs pending ones.
@@ -278,6 +272,12 @@ impl Entries {
             Some(Err(JoinError::Cancelled)) => self.unrun += 1,
             Some(Ok(()) | Err(JoinError::Interrupted)) | None => {}
         }
+    }
+}
+
+impl Followers for Roll {
+    fn interrupts(&self) -> Vec<Interrupt> {
+        self.tasks().into_iter().map(Settles::interrupt).collect()
     }
 }
 
