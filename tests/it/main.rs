@@ -16,6 +16,7 @@ mod handles; // results, cancelling, joining from a worker
 mod join_set; // results as they come
 mod invoke; // several jobs in one call
 mod interrupt; // asking jobs to stop
+mod interrupt_all; // asking many at once
 mod interrupt_hooks; // what hooks find as the current one
 mod times; // no time, and time without end
 mod map; // a function called on many items
