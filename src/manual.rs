@@ -98,6 +98,10 @@ impl ManualExecutor {
     /// Rejects all further jobs, interrupts those that are running, and returns the pending ones in
     /// the order of their submission.
     ///
+    /// All running jobs are interrupted before the first callback of
+    /// [`on_interrupt`](Interrupt::on_interrupt) is called; the callbacks are called on helper
+    /// threads, as by [`Handle::shutdown_now`](crate::Handle::shutdown_now).
+    ///
     /// The returned jobs can be run, or submitted elsewhere. A job with a handle that is dropped
     /// instead settles it as [`Cancelled`](crate::JoinError::Cancelled).
     #[must_use = "these jobs were accepted and have not been run; drop them explicitly if that is meant"]
