@@ -17,8 +17,8 @@ use crate::support::{Counter, Gate, Helper, LONG, finish, helper, repeat, single
 
 type Body = Box<dyn FnOnce() + Send>;
 
-fn wait(held: &Receiver<()>) {
-    held.recv().ok();
+fn wait(until: &Receiver<()>) {
+    until.recv().ok();
 }
 
 /// Another pool, with a job that goes on until the sender is dropped.
@@ -29,8 +29,8 @@ fn busy(policy: impl workcrew::RejectionPolicy + 'static) -> (ThreadPoolExecutor
         .rejection_policy(policy)
         .build()
         .unwrap();
-    let (hold, held) = bounded::<()>(0);
-    other.execute(move || wait(&held)).unwrap();
+    let (hold, until) = bounded::<()>(0);
+    other.execute(move || wait(&until)).unwrap();
     (other, hold)
 }
 
@@ -73,8 +73,8 @@ fn sleeps_on_a_child() -> bool {
 
 fn joins() -> bool {
     let pool = single();
-    let (hold, held) = bounded::<()>(0);
-    let handle = pool.submit(move || wait(&held)).unwrap();
+    let (hold, until) = bounded::<()>(0);
+    let handle = pool.submit(move || wait(&until)).unwrap();
     let joined = handle.join();
     drop(hold);
     matches!(joined, Err(JoinError::Interrupted))
@@ -82,8 +82,8 @@ fn joins() -> bool {
 
 fn joins_for_a_time() -> bool {
     let pool = single();
-    let (hold, held) = bounded::<()>(0);
-    let handle = pool.submit(move || wait(&held)).unwrap();
+    let (hold, until) = bounded::<()>(0);
+    let handle = pool.submit(move || wait(&until)).unwrap();
     let joined = handle.join_timeout(LONG);
     drop(hold);
     joined.is_err() && interrupt::is_interrupted()
@@ -91,9 +91,9 @@ fn joins_for_a_time() -> bool {
 
 fn joins_a_set() -> bool {
     let pool = single();
-    let (hold, held) = bounded::<()>(0);
+    let (hold, until) = bounded::<()>(0);
     let mut set = pool.join_set();
-    set.submit(move || wait(&held)).unwrap();
+    set.submit(move || wait(&until)).unwrap();
     let joined = set.join_next();
     drop(hold);
     joined.is_err()
@@ -626,7 +626,9 @@ fn captures_that_block_where_a_scope_is_given_up_keep_nobody_from_being_told() {
     let opener = helper(move || {
         catch_unwind(AssertUnwindSafe(|| {
             inner.scope(|scope| {
-                jobs.into_iter().for_each(|job| scope.execute(job).unwrap());
+                for job in jobs {
+                    scope.execute(job).unwrap();
+                }
                 running.reach(2);
                 resume_unwind(Box::new("given up"));
             })

@@ -1,6 +1,5 @@
 //! What hooks and the like find as the current interrupt is theirs, or the job's in which they run:
 //! whenever it is set, it reaches no later job.
-#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
