@@ -172,7 +172,13 @@ impl Handle {
     }
 
     /// Ends the pool quickly: accepts nothing more, interrupts the running jobs, and returns those
-    /// that were pending, in the order of their submission. Does not wait.
+    /// that were pending, in the order of their submission. Does not wait for the running ones.
+    ///
+    /// All running jobs are interrupted first, and their waits in this crate end. Then the callbacks
+    /// of [`on_interrupt`](crate::interrupt::Interrupt::on_interrupt) are called on helper threads,
+    /// so that those of one job never delay another job's. This waits for them for at most 100
+    /// milliseconds, and leaves behind those that take longer; where the operating system refuses a
+    /// helper it makes the calls that are left itself, however long they take.
     ///
     /// The returned jobs can be run, or submitted to another pool. A job with a handle that is
     /// dropped instead settles it as [`Cancelled`](crate::JoinError::Cancelled).

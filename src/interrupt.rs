@@ -155,15 +155,22 @@ use crossbeam_channel::{Receiver, RecvTimeoutError as ChannelTimeout, Sender, se
 use crate::error::Never;
 use crate::sync::Arc;
 
+pub(crate) use self::callback::Calls;
 pub use self::current::{
     Entered, check, current, is_interrupted, park_timeout, recv, recv_timeout, send, sleep,
 };
 pub(crate) use self::current::{end_job, enter_inline, enter_job, enter_pool, is_running, running};
 pub use self::error::{Interrupted, RecvError, RecvTimeoutError, SendError};
+pub use self::follow::Guard;
+pub(crate) use self::follow::{Followers, Registered, set_all};
+pub(crate) use self::helpers::{CALLS, Within};
 pub(crate) use self::node::{Core, Node};
 
 mod current; // the interrupt of the job that a thread runs
 mod error; // the errors of waits
+mod follow; // what follows an interrupt for a while
+mod callback; // what a request calls, and how that is taken back
+mod helpers; // callbacks on threads of their own
 mod node; // the state of an interrupt, and who follows it
 
 /// A request to stop, shared by those who make it and those who look at it.
@@ -220,12 +227,14 @@ impl Interrupt {
         node::link(&self.node, &parent.node);
     }
 
-    /// Asks to stop: sets this interrupt and its children, wakes who waits on them, and runs the
-    /// callbacks on this thread. Does nothing if it is set already.
+    /// Asks to stop: sets this interrupt and all that follow it, its children and theirs, and wakes
+    /// the waits on them; then calls their callbacks on this thread, one after another. Does nothing
+    /// if it is set already.
     ///
-    /// A callback that panics is logged; the others still run.
+    /// Everything is set before the first callback is called, so one that takes long keeps nobody
+    /// from being told. A callback that panics is logged; the others are still called.
     pub fn interrupt(&self) {
-        node::interrupt(&self.node);
+        set_all([self.clone()]).make();
     }
 
     /// Returns whether it is set. Costs one atomic load.
@@ -309,41 +318,28 @@ impl Interrupt {
         }
     }
 
-    /// Calls `f` when this is set, on the thread that sets it, or here and now if it is set
-    /// already. Dropping the guard takes the call back; if it is being made at that moment on
-    /// another thread, the drop waits for its end, so it cannot reach what comes after.
+    /// Calls `f` when this is set, on the thread that sets it or on a helper thread of a pool that is
+    /// stopped; or here and now if it is set already. Dropping the guard takes the call back; if it
+    /// is being made at that moment on another thread, the drop waits for its end, so it cannot
+    /// reach what comes after.
     ///
-    /// The flag comes first: who sees it by [`is_interrupted`](Self::is_interrupted) or is woken by
-    /// [`signal`](Self::signal), and drops the guard at once, may do so before the call, which is
-    /// then not made.
+    /// Calls come last: a request first sets everything that it reaches, however many jobs that are,
+    /// and wakes their waits. A thread that sees the flag by
+    /// [`is_interrupted`](Self::is_interrupted) or is woken by [`signal`](Self::signal), and drops
+    /// the guard at once, may do so before the call, which is then not made.
+    ///
+    /// A call should be short. One that takes long holds up those of the same request on the same
+    /// thread; where a pool is stopped it holds up only those of the same interrupt, and the job that
+    /// drops its guard.
     ///
     /// `f` must not wait for a lock that the holder of the guard holds while dropping it.
     pub fn on_interrupt<F: FnOnce() + Send + 'static>(&self, f: F) -> Guard {
-        Guard { registration: self.node.core().register(Box::new(f)), node: Arc::clone(&self.node) }
+        self.call_back(Box::new(f))
     }
 
     /// Makes this the interrupt that the free functions of this [module](self) act on, on this
     /// thread, until the guard is dropped. It takes the place of that of the running job, if any.
     pub fn enter(&self) -> Entered {
         current::enter(self.clone())
-    }
-}
-
-/// Takes an [`on_interrupt`](Interrupt::on_interrupt) callback back when dropped.
-#[must_use = "dropping the guard takes the callback back"]
-pub struct Guard {
-    registration: node::Registration,
-    node: Arc<dyn Node>,
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.node.core().unregister(&self.registration);
-    }
-}
-
-impl fmt::Debug for Guard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").finish_non_exhaustive()
     }
 }

@@ -142,6 +142,12 @@
 //! [`shutdown_now`](Handle::shutdown_now) sets those of all running jobs. Waits of this crate
 //! (`join`, `await_termination`, `wait_idle`, `execute_timeout`, `Block`) end by it too.
 //!
+//! What else a job waits for is woken by a callback,
+//! [`on_interrupt`](interrupt::Interrupt::on_interrupt). A request that concerns many jobs, such as
+//! `shutdown_now` or [`JoinSet::cancel_all`], first tells all of them, and calls back then. Where a
+//! pool is stopped the callbacks run on helper threads: one that blocks delays neither another job's
+//! nor a [`ShutdownPlan`] beyond its times.
+//!
 //! # Panics
 //!
 //! A panic ends the job, not the worker. It is reported exactly once: to whoever joins, as
@@ -155,7 +161,7 @@
 //! | call | new jobs | pending jobs | running jobs | waits |
 //! |---|---|---|---|---|
 //! | [`shutdown`](Handle::shutdown) | rejected | run | go on | no |
-//! | [`shutdown_now`](Handle::shutdown_now) | rejected | returned | interrupted | no |
+//! | [`shutdown_now`](Handle::shutdown_now) | rejected | returned | interrupted | no; for callbacks 0.1 seconds at most |
 //! | [`await_termination`](Handle::await_termination) | – | – | – | until all is over and the threads are joined |
 //! | [`close`](ThreadPoolExecutor::close) | rejected | run | go on | until all is over |
 //! | [`shutdown_with`](Handle::shutdown_with) | rejected | run, or returned after the grace | go on, or interrupted after the grace | for the plan's times |

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::desk::Tidy;
 use crate::error::{AwaitError, CancelReason};
+use crate::interrupt::{self, Within};
 use crate::job::Job;
 use crate::phase::Phase;
 use crate::pool::Pool;
@@ -64,17 +65,22 @@ impl Pool {
     }
 
     pub(crate) fn shutdown_now(self: &Arc<Self>) -> Vec<Job> {
-        self.stop(CancelReason::HandedBack)
+        self.stop(CancelReason::HandedBack, Deadline::NEVER)
+    }
+
+    /// The same. Beyond `deadline` it waits for none of the user's callbacks.
+    pub(crate) fn stop_by(self: &Arc<Self>, deadline: Deadline) -> Vec<Job> {
+        self.stop(CancelReason::HandedBack, deadline)
     }
 
     /// Stops the pool and drops the pending jobs, which nobody takes over.
     pub(crate) fn stop_unrun(self: &Arc<Self>) {
-        self.drop_unrun(self.stop(CancelReason::Shutdown));
+        self.drop_unrun(self.stop(CancelReason::Shutdown, Deadline::NEVER));
     }
 
     /// Stops the pool. Returns the pending jobs, of which who waits is told that they do not run
     /// and `why`.
-    fn stop(self: &Arc<Self>, why: CancelReason) -> Vec<Job> {
+    fn stop(self: &Arc<Self>, why: CancelReason, deadline: Deadline) -> Vec<Job> {
         // Declared before the guards, and so dropped after them.
         let mut dead = Vec::new();
         let mut outbox = self.outbox.lock();
@@ -92,14 +98,26 @@ impl Pool {
         if begins {
             log::debug!("pool {}: stops, {} jobs handed back", self.name, pending.len());
         }
-        self.stop.interrupt();
-        let tidy = self.desk.lock().try_tidy();
-        self.tidy(tidy);
+        // What is told here may run code of the user's too, so all is set before.
+        let calls = interrupt::set_all([self.stop.clone()]);
+        let helpers = calls.start(&format!("{}-interrupt", self.name), self.as_own());
         for job in &pending {
             job.because(why);
             job.tell_handed_back();
         }
+        helpers.finish(deadline.sooner(Deadline::after(interrupt::CALLS)).instant());
+        let tidy = self.desk.lock().try_tidy();
+        self.tidy(tidy);
         pending
+    }
+
+    /// What a thread runs within that is none of the pool's, and must not wait for it.
+    fn as_own(self: &Arc<Self>) -> Within {
+        let pool = Arc::clone(self);
+        Arc::new(move |work| {
+            let _role = pool.enter_hook();
+            work();
+        })
     }
 
     pub(crate) fn take_pending(&self) -> Vec<Job> {

@@ -100,6 +100,10 @@ impl Runner {
         if let Some(payload) = ended.unclaimed {
             self.panicked("a job", payload);
         }
+        if let Some(payload) = ended.stray {
+            self.panicked("a dropped job's destructor", payload);
+        }
+        // After the destructors of the payloads, which may have asked for the interrupt.
         interrupt::end_job();
         drop(ended.settlement);
     }

@@ -4,11 +4,12 @@ use std::fmt;
 
 use crate::error::CancelReason;
 use crate::executor::Executor;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{self, Interrupt};
 use crate::job::Job;
 use crate::local::{Backlog, Runner};
 use crate::rejection::{RejectReason, Rejected};
 use crate::sync::{Arc, Mutex};
+use crate::wait::Deadline;
 
 /// Queues jobs and runs them when it is told to, on the thread that tells it: for tests in which the
 /// order of things must not depend on threads.
@@ -98,13 +99,19 @@ impl ManualExecutor {
     /// Rejects all further jobs, interrupts those that are running, and returns the pending ones in
     /// the order of their submission.
     ///
+    /// All running jobs are interrupted before the first callback of
+    /// [`on_interrupt`](Interrupt::on_interrupt) is called; the callbacks are called on helper
+    /// threads, as by [`Handle::shutdown_now`](crate::Handle::shutdown_now).
+    ///
     /// The returned jobs can be run, or submitted elsewhere. A job with a handle that is dropped
     /// instead settles it as [`Cancelled`](crate::JoinError::Cancelled).
     #[must_use = "these jobs were accepted and have not been run; drop them explicitly if that is meant"]
     pub fn shutdown_now(&self) -> Vec<Job> {
         let pending = self.core.shutdown_now();
-        self.core.stop.interrupt();
+        let calls = interrupt::set_all([self.core.stop.clone()]);
+        let helpers = calls.start("manual-interrupt", Arc::new(|work| work()));
         pending.iter().for_each(Job::tell_handed_back);
+        helpers.finish(Deadline::after(interrupt::CALLS).instant());
         pending
     }
 

@@ -14,6 +14,7 @@ use crate::job::{Job, Site};
 use crate::pool::Pool;
 use crate::rejection::RejectReason;
 use crate::sync::Arc;
+use crate::task::cancel_all;
 
 use self::chunk::{Chunk, Function, Items, Results};
 
@@ -115,12 +116,10 @@ impl<I: Iterator, F, T> Map<I, F, T> {
 
     /// Takes nothing more, and cancels what is on its way.
     fn cancel(&mut self) {
+        let youngest_first = self.chunks.iter().rev();
+        cancel_all(youngest_first.map(Chunk::task), None).finish();
         if let Some(job) = self.waiting.take() {
             self.pool.drop_contained(job);
-        }
-        // The newest first: a worker that an interrupt sets free shall find none of them.
-        for chunk in self.chunks.iter().rev() {
-            chunk.cancel();
         }
         self.chunks.clear();
     }
@@ -191,7 +190,9 @@ where
         let job = if self.chunks.is_empty() { self.waiting.take() } else { None };
         let Some(job) = job else { return self.wait(chunk) };
         if interrupt::is_interrupted() {
-            self.pool.drop_contained(job);
+            // To be cancelled with the others.
+            self.waiting = Some(job);
+            self.chunks.push_front(chunk);
             return None;
         }
         if let Err(rejected) = self.pool.run_on_caller(job) {

@@ -16,7 +16,7 @@ use crate::job_handle::JobHandle;
 use crate::rejection::Rejected;
 use crate::sync::thread::{self, Thread};
 use crate::sync::{Arc, Mutex, MutexGuard};
-use crate::task::CancelOutcome;
+use crate::task::{CancelOutcome, cancel_all};
 use crate::wait::{Deadline, Heed};
 use crate::watch::{Watch, Watcher};
 
@@ -169,11 +169,9 @@ impl<T> Members<T> {
         self.handles.get(&id).map(JobHandle::cancel)
     }
 
-    /// The youngest first, so that no worker comes free for one that is about to be cancelled.
     pub(crate) fn cancel_all(&self) {
-        for handle in self.handles.values().rev() {
-            handle.cancel();
-        }
+        let youngest_first = self.handles.values().rev();
+        cancel_all(youngest_first.map(JobHandle::task), None).finish();
     }
 
     /// Lets all jobs go on by themselves.

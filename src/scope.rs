@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
 
-use crate::interrupt::{self, Interrupt};
+use crate::interrupt::{self, Followers, Interrupt};
 use crate::job::{Awaited, Loans, Pending, catch};
 use crate::pool::Pool;
 use crate::rejection::Rejected;
@@ -45,13 +45,9 @@ impl Pool {
             interrupt,
             env: PhantomData,
         };
-        let all = Arc::clone(&roll);
-        let _guard = scope.interrupt.on_interrupt(move || all.interrupt());
-        let give_up = |_: &_| {
-            roll.cancel();
-            // It reaches those too that jobs submit from now on.
-            scope.interrupt.interrupt();
-        };
+        let all = Arc::clone(&roll) as Arc<dyn Followers>;
+        let _passing = scope.interrupt.pass_on_to_all(&all);
+        let give_up = |_: &_| roll.cancel(&scope.interrupt);
         let result =
             scope.loans.lend(|| catch(|| f(&scope)).inspect_err(give_up), || roll.finish());
         roll.close(self, result)

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::error::AwaitError;
-use crate::interrupt::{self, Guard, Interrupt};
+use crate::interrupt::{self, Interrupt, Registered};
 use crate::job::{Job, catch};
 use crate::lifecycle::LONG;
 use crate::phase::Phase;
@@ -66,7 +66,7 @@ impl Pool {
         let end_of_grace = Deadline::since(begin.at, plan.allowed_grace());
         let grace = self.await_over(end_of_grace, Some(&run.hurry));
         let grace_time = begin.at.elapsed();
-        // No callback comes after this: the interrupts of the plan are let go before the report.
+        // What hurries the plan is let go of before the report.
         drop(hurrying);
         if grace == Wait::Over {
             let outcome = self.outcome_of_grace(&begin);
@@ -81,14 +81,15 @@ impl Pool {
         );
         self.tell(plan, ShutdownPhase::GraceOver);
         let interrupt_begin = Instant::now();
-        let pending = self.shutdown_now();
+        let end_of_wait = plan.end_of_wait(begin.at);
+        let pending = self.stop_by(end_of_wait);
         log::warn!(
             "pool {}: has interrupted its jobs and handed {} back",
             self.name,
             pending.len()
         );
         self.tell(plan, ShutdownPhase::Interrupting);
-        let outcome = match self.await_over(plan.end_of_wait(begin.at), None) {
+        let outcome = match self.await_over(end_of_wait, None) {
             Wait::Over => ShutdownOutcome::Interrupted,
             Wait::Missed | Wait::Own => ShutdownOutcome::NotTerminated,
         };
@@ -108,7 +109,7 @@ impl Pool {
             match leader {
                 // The pending jobs are for its report.
                 Some(run) => run.hurry.interrupt(),
-                None => pending = self.shutdown_now(),
+                None => pending = self.stop_by(plan.end_of_wait(begin.at)),
             }
             self.tell(plan, ShutdownPhase::Interrupting);
         }
@@ -255,14 +256,10 @@ impl Drop for Leaving<'_> {
 
 /// Passes on to the run what hurries its caller: the plan's interrupts, and that of the job that
 /// this thread runs, if it does.
-fn hurry(run: &Interrupt, plan: &ShutdownPlan) -> Vec<Guard> {
+fn hurry(run: &Interrupt, plan: &ShutdownPlan) -> Vec<Registered> {
     let own = interrupt::current();
     let all = plan.hurry().iter().chain(&own);
-    all.map(|interrupt| {
-        let run = run.clone();
-        interrupt.on_interrupt(move || run.interrupt())
-    })
-    .collect()
+    all.map(|interrupt| interrupt.pass_on_to(run)).collect()
 }
 
 #[cfg(all(test, not(workcrew_loom)))]

@@ -99,6 +99,10 @@ impl ShutdownPlan {
 
     /// Sets how long jobs have to stop after they were interrupted: to handle that, to run the
     /// destructors of what they hold, or to end because they do not look. Default: 10 seconds.
+    ///
+    /// It begins with the interrupt, so it is also the time for callbacks of
+    /// [`on_interrupt`](Interrupt::on_interrupt), and for what is told of
+    /// [`Interrupting`](ShutdownPhase::Interrupting).
     pub fn interrupt_wait(mut self, wait: Duration) -> Self {
         self.interrupt_wait = wait;
         self

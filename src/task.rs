@@ -18,10 +18,13 @@ use crate::sync::{Arc, AtomicBool, Mutex, Ordering, thread};
 use crate::watch::Watch;
 
 pub(crate) use self::cell::Cell;
-use self::cell::{Stage, Told, report};
+use self::cell::{Stage, Told};
+pub(crate) use self::removal::cancel_all;
+use self::removal::{Claim, Removal, Removed};
 pub use self::state::{CancelOutcome, JobState};
 
 mod cell; // the stage and the result
+mod removal; // cancelling a job, and several together
 mod state; // what users see of it
 
 /// The cell, as the handle sees it.
@@ -30,6 +33,8 @@ pub(crate) trait Settles<T>: Send + Sync {
     /// Returns whether the cell has settled, without its lock: for who looks again and again.
     fn is_settled(&self) -> bool;
     fn cancel(self: Arc<Self>) -> CancelOutcome;
+    /// Does the part of `cancel` in which none of the user's code runs.
+    fn remove(self: Arc<Self>) -> Removal;
     /// The job has been submitted; returns whether it is pending and no pool has it.
     fn is_held(&self) -> bool;
     /// Cancels the job if it is pending and no pool has it.
@@ -118,15 +123,6 @@ where
         cell.stage = Stage::Settled(Err(JoinError::Cancelled(is_due(&cell)?)));
         self.mark_settled();
         Some((Told::of(&mut cell), self.body.lock().take()))
-    }
-
-    /// Tells the handle, then drops the captures; a panic of theirs is reported.
-    fn finish_cancel(told: Told<T>, body: Option<Load<F>>) {
-        let home = told.unclaimed.home.clone();
-        let _watch = told.tell();
-        if let Err(payload) = drop_caught(body) {
-            report(payload, home.as_ref());
-        }
     }
 
     /// Wakes those who wait for the start of the job, which has been taken for running.
@@ -340,43 +336,25 @@ where
     }
 
     fn cancel(self: Arc<Self>) -> CancelOutcome {
-        loop {
-            let home = {
-                let cell = self.cell.lock();
-                match &cell.stage {
-                    Stage::Pending => cell.home.clone(),
-                    Stage::Running | Stage::Ended(_) => break,
-                    Stage::Settled(_) | Stage::Taken(_) => return CancelOutcome::AlreadyFinished,
-                }
-            };
-            let mut cancelled = None;
-            // Under the lock of the pool that counts the job as pending. If the job has moved on
-            // meanwhile, look again.
-            let mut claim = || {
-                cancelled = self.cancel_pending(|cell| {
-                    let is_there = match (&cell.home, &home) {
-                        (Some(now), Some(then)) => Arc::ptr_eq(now, then),
-                        (None, None) => true,
-                        (Some(_), None) | (None, Some(_)) => false,
-                    };
-                    is_there.then_some(CancelReason::ByHandle)
-                });
-                cancelled.is_some()
-            };
-            let is_cancelled = match &home {
-                Some(home) => home.cancel(&mut claim),
-                None => claim(),
-            };
-            if let Some((told, body)) = cancelled.filter(|_| is_cancelled) {
-                Self::finish_cancel(told, body);
-                if let Some(home) = &home {
-                    home.cancel_ended();
-                }
-                return CancelOutcome::Removed;
+        match self.claim() {
+            Claim::Removed(removed) => {
+                drop(removed);
+                CancelOutcome::Removed
             }
+            Claim::Started => {
+                self.interrupt().interrupt();
+                CancelOutcome::Interrupted
+            }
+            Claim::Over => CancelOutcome::AlreadyFinished,
         }
-        self.interrupt().interrupt();
-        CancelOutcome::Interrupted
+    }
+
+    fn remove(self: Arc<Self>) -> Removal {
+        match self.claim() {
+            Claim::Removed(removed) => Removal::Removed(Box::new(removed)),
+            Claim::Started => Removal::Started(self.interrupt()),
+            Claim::Over => Removal::Over,
+        }
     }
 
     fn interrupt(self: Arc<Self>) -> Interrupt {
@@ -393,7 +371,7 @@ where
         if let Some((told, body)) =
             self.cancel_pending(|cell| cell.home.is_none().then_some(cell.why))
         {
-            Self::finish_cancel(told, body);
+            drop(Removed::new(told, body, None));
         }
     }
 

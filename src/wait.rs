@@ -83,10 +83,7 @@ pub(crate) fn park_until<R>(
         Heed::Interrupts => interrupt::current(),
         Heed::Nothing => None,
     };
-    let _waking = interrupt.as_ref().map(|interrupt| {
-        let parked = thread::current();
-        interrupt.on_interrupt(move || parked.unpark())
-    });
+    let _waking = interrupt.as_ref().map(interrupt::Interrupt::unpark_this_thread);
     loop {
         if let Some(answer) = ready() {
             return Ok(answer);

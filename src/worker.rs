@@ -185,6 +185,8 @@ impl WorkerThread {
         let _frame = interrupt::enter_pool(&pool.stop);
         log::trace!("pool {}: worker {} starts", pool.name, self.worker.index);
         pool.hooks.thread_started(&self.worker);
+        // The interrupt that the hook may have asked for is not the first job's.
+        interrupt::end_job();
         let (mailbox, mail) = bounded(2);
         Shift { pool: &pool, worker: &self.worker, ends: &self.ends, mailbox, mail }.work();
         // It has left: what it still runs is not counted by it.

@@ -240,8 +240,7 @@ pub fn park_timeout(timeout: Duration) -> Result<(), Interrupted> {
         thread::park_timeout(timeout);
         return Ok(());
     };
-    let parked = thread::current();
-    let _guard = interrupt.on_interrupt(move || parked.unpark());
+    let _waking = interrupt.unpark_this_thread();
     interrupt.check()?;
     thread::park_timeout(timeout);
     interrupt.check()

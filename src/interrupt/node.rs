@@ -1,7 +1,10 @@
-//! Owns the state of an interrupt: the flag, who waits for it, and which others follow it.
+//! The state of an interrupt: the flag, who waits for it, and which others follow it.
 //!
-//! INVARIANT: who sets the flag takes, after that and under the lock, everything that is registered
-//! and serves it; who registers looks at the flag under the same lock. So each registration is
+//! A request has two steps. The first sets all interrupts that it reaches and wakes their waits,
+//! the crate's own code alone; the second calls the user's callbacks, which may take long.
+//!
+//! INVARIANT: whoever sets the flag takes, after that and under the lock, all that is registered and
+//! serves it; whoever registers looks at the flag under the same lock. So each registration is
 //! served by exactly one of the two.
 
 use std::collections::HashMap;
@@ -9,10 +12,11 @@ use std::sync::Weak;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::error::{Never, panic_text};
-use crate::panic::{catch, discard_payload};
-use crate::sync::thread::{self, ThreadId};
-use crate::sync::{Arc, AtomicBool, Condvar, Mutex, Ordering};
+use super::Followers;
+use super::callback::{Callback, Calls, Group};
+use crate::error::Never;
+use crate::sync::thread::Thread;
+use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
 
 /// Something that has an interrupt in it.
 pub(crate) trait Node: Send + Sync {
@@ -35,10 +39,9 @@ pub(crate) struct Core {
 #[derive(Default)]
 struct Links {
     signal: Option<Signal>,
-    callbacks: HashMap<u64, Arc<Callback>>,
-    children: HashMap<u64, Weak<dyn Node>>,
-    /// The node that this one follows, and its key among that one's children.
-    parent: Option<(Arc<dyn Node>, u64)>,
+    followers: HashMap<u64, Follower>,
+    /// The nodes that this one follows, and its key among the followers of each.
+    parents: Vec<(Arc<dyn Node>, u64)>,
     keys: u64,
 }
 
@@ -48,75 +51,22 @@ struct Signal {
     receiver: Receiver<Never>,
 }
 
-impl Links {
-    fn key(&mut self) -> u64 {
-        self.keys += 1;
-        self.keys
-    }
-}
-
-/// A callback that is registered, and what has become of it.
-struct Callback {
-    stage: Mutex<Stage>,
-    ended: Condvar,
-}
-
-enum Stage {
-    Waiting(Box<dyn FnOnce() + Send>),
-    Running(ThreadId),
-    Over,
-}
-
-/// What it takes to find a callback again.
-pub(crate) struct Registration {
-    key: u64,
-    callback: Arc<Callback>,
-}
-
-impl Callback {
-    fn call(&self) {
-        let f = {
-            let mut stage = self.stage.lock();
-            match std::mem::replace(&mut *stage, Stage::Running(thread::current().id())) {
-                Stage::Waiting(f) => f,
-                other @ (Stage::Running(_) | Stage::Over) => {
-                    *stage = other;
-                    return;
-                }
-            }
-        };
-        if let Err(payload) = catch(f) {
-            let message = panic_text(&*payload);
-            log::error!("an on_interrupt callback panicked: {message}");
-            discard_payload(payload);
-        }
-        *self.stage.lock() = Stage::Over;
-        self.ended.notify_all();
-    }
-
-    /// Returns once the callback will not run any more, unless it is this thread that runs it.
-    fn revoke(&self) {
-        let mut stage = self.stage.lock();
-        loop {
-            match &*stage {
-                Stage::Waiting(_) => {
-                    let revoked = std::mem::replace(&mut *stage, Stage::Over);
-                    drop(stage);
-                    drop(revoked);
-                    return;
-                }
-                Stage::Running(by) if *by == thread::current().id() => return,
-                Stage::Running(_) => self.ended.wait(&mut stage),
-                Stage::Over => return,
-            }
-        }
-    }
+/// What a request does when it sets a node.
+pub(super) enum Follower {
+    /// Wakes a wait of the crate's.
+    Wait(Thread),
+    /// Sets another node too.
+    Node(Weak<dyn Node>),
+    /// Sets those that there are at that moment.
+    All(Weak<dyn Followers>),
+    /// Calls the user, in the second step.
+    Callback(Arc<Callback>),
 }
 
 impl Core {
     pub(crate) fn is_set(&self) -> bool {
-        // ORDERING: pairs with the swap in `interrupt`, so that what was written before the
-        // request is seen by who obeys it.
+        // ORDERING: pairs with the swap in `set`, so that what was written before the request is
+        // seen by who obeys it.
         self.set.load(Ordering::Acquire)
     }
 
@@ -132,89 +82,112 @@ impl Core {
         signal.receiver.clone()
     }
 
-    pub(super) fn register(&self, f: Box<dyn FnOnce() + Send>) -> Registration {
-        let stage = Mutex::new(Stage::Waiting(f));
-        let callback = Arc::new(Callback { stage, ended: Condvar::new() });
+    /// Registers a follower, and returns the key to take it out by; none if this is set already.
+    pub(super) fn add(&self, follower: Follower) -> Option<u64> {
         let mut guard = self.links.lock();
-        let links = guard.get_or_insert_default();
-        let key = links.key();
         if self.is_set() {
             drop(guard);
-            callback.call();
-        } else {
-            links.callbacks.insert(key, Arc::clone(&callback));
+            drop(follower);
+            return None;
         }
-        Registration { key, callback }
+        let links = guard.get_or_insert_default();
+        links.keys += 1;
+        let key = links.keys;
+        links.followers.insert(key, follower);
+        Some(key)
     }
 
-    pub(super) fn unregister(&self, registration: &Registration) {
-        if let Some(links) = &mut *self.links.lock() {
-            // The registration holds another count of the same callback: nothing is dropped here.
-            links.callbacks.remove(&registration.key);
+    /// Takes a follower out, unless a request has.
+    pub(super) fn remove(&self, key: u64) {
+        let removed = self.links.lock().as_mut().and_then(|links| links.followers.remove(&key));
+        drop(removed);
+    }
+
+    fn follows(&self, parent: &Arc<dyn Node>) -> bool {
+        let links = self.links.lock();
+        let is_it = |(other, _): &(Arc<dyn Node>, u64)| is_same(other, parent);
+        links.as_ref().is_some_and(|links| links.parents.iter().any(is_it))
+    }
+
+    /// Sets the flag and takes what is to be served; none if that has been done.
+    fn set(&self) -> Option<(Option<Signal>, HashMap<u64, Follower>)> {
+        // ORDERING: Release pairs with `is_set`.
+        if self.set.swap(true, Ordering::AcqRel) {
+            return None;
         }
-        registration.callback.revoke();
+        let mut links = self.links.lock();
+        let links = links.as_mut()?;
+        Some((links.signal.take(), std::mem::take(&mut links.followers)))
     }
 }
 
 impl Drop for Core {
     fn drop(&mut self) {
-        let mut next = self.links.get_mut().as_mut().and_then(|links| links.parent.take());
-        // Up the line of parents that end with this one, without recursion.
-        while let Some((parent, key)) = next {
+        let Some(links) = self.links.get_mut() else { return };
+        // Up to the parents that end with this one, without recursion.
+        let mut rest = std::mem::take(&mut links.parents);
+        while let Some((parent, key)) = rest.pop() {
             let mut links = parent.core().links.lock();
-            let removed = links.as_mut().and_then(|links| links.children.remove(&key));
-            // Who gets the last one through its own parent at this moment only sets it.
+            let removed = links.as_mut().and_then(|links| links.followers.remove(&key));
+            // A request that gets the last hold of it at this moment only sets it.
             let is_last = Arc::strong_count(&parent) == 1;
-            next = links.as_mut().filter(|_| is_last).and_then(|links| links.parent.take());
+            let above = links.as_mut().filter(|_| is_last).map(|l| std::mem::take(&mut l.parents));
             drop(links);
             drop(removed);
+            rest.extend(above.into_iter().flatten());
         }
     }
 }
 
-/// Makes `child` follow `parent`, once.
+fn is_same(one: &Arc<dyn Node>, other: &Arc<dyn Node>) -> bool {
+    std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other))
+}
+
+/// Makes `child` follow `parent` for as long as it lives, besides those that it follows already.
 pub(super) fn link(child: &Arc<dyn Node>, parent: &Arc<dyn Node>) {
-    let linked = |core: &Core| core.links.lock().as_ref().is_some_and(|l| l.parent.is_some());
-    if child.core().is_set() || linked(child.core()) {
+    if child.core().is_set() || child.core().follows(parent) {
         return;
     }
-    let mut links = parent.core().links.lock();
-    if parent.core().is_set() {
-        drop(links);
-        interrupt(child);
-        return;
+    match parent.core().add(Follower::Node(Arc::downgrade(child))) {
+        Some(key) => {
+            let mut links = child.core().links.lock();
+            links.get_or_insert_default().parents.push((Arc::clone(parent), key));
+        }
+        None => set([Arc::clone(child)]).make(),
     }
-    let above = links.get_or_insert_default();
-    let key = above.key();
-    above.children.insert(key, Arc::downgrade(child));
-    drop(links);
-    child.core().links.lock().get_or_insert_default().parent = Some((Arc::clone(parent), key));
 }
 
-/// Sets a node and all that follow it.
-pub(super) fn interrupt(node: &Arc<dyn Node>) {
-    let mut rest = vec![Arc::clone(node)];
-    while let Some(node) = rest.pop() {
-        let core = node.core();
-        // ORDERING: Release pairs with `is_set`.
-        if core.set.swap(true, Ordering::AcqRel) {
-            continue;
-        }
-        let (signal, callbacks, children) = match &mut *core.links.lock() {
-            Some(links) => (
-                links.signal.take(),
-                std::mem::take(&mut links.callbacks),
-                std::mem::take(&mut links.children),
-            ),
-            None => continue,
-        };
+/// Sets nodes and all that follow them, and wakes their waits; returns what is to be called then.
+pub(super) fn set(nodes: impl IntoIterator<Item = Arc<dyn Node>>) -> Calls {
+    let mut calls = Calls::default();
+    // Each is held to the end: what goes with the last hold of a job may be the user's.
+    let mut reached: Vec<_> = nodes.into_iter().collect();
+    let mut next = 0;
+    while let Some(node) = reached.get(next) {
+        next += 1;
+        let Some((signal, followers)) = node.core().set() else { continue };
         if let Some(signal) = signal {
             drop(signal.sender);
             drop(signal.receiver);
         }
-        for callback in callbacks.values() {
-            callback.call();
+        let mut group = Group::new();
+        for follower in followers.into_values() {
+            match follower {
+                Follower::Wait(thread) => thread.unpark(),
+                Follower::Node(node) => reached.extend(node.upgrade()),
+                Follower::All(followers) => {
+                    let all = followers.upgrade().map(|followers| followers.interrupts());
+                    reached.extend(all.into_iter().flatten().map(|follower| follower.node));
+                }
+                Follower::Callback(callback) => group.push(callback),
+            }
         }
-        rest.extend(children.into_values().filter_map(|child| child.upgrade()));
+        if !group.is_empty() {
+            calls.groups.push_back(group);
+        }
     }
+    calls
 }
+
+#[cfg(all(test, not(workcrew_loom)))]
+mod tests;

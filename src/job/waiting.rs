@@ -214,10 +214,7 @@ impl Waiting {
             Heed::Interrupts => interrupt::current(),
             Heed::Nothing => None,
         };
-        let _waking = interrupt.as_ref().map(|interrupt| {
-            let parked = thread::current();
-            interrupt.on_interrupt(move || parked.unpark())
-        });
+        let _waking = interrupt.as_ref().map(interrupt::Interrupt::unpark_this_thread);
         loop {
             let place = match look(self.company) {
                 Look::Ready(answer) => return Ok(answer),

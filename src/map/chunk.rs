@@ -16,6 +16,7 @@ use crate::job::{Home, Job, Site, catch, drop_caught};
 use crate::job_handle::JobHandle;
 use crate::pool::Pool;
 use crate::sync::{Arc, Mutex};
+use crate::task::Settles;
 
 /// The function to call.
 pub(super) struct Function<F> {
@@ -180,7 +181,7 @@ impl<T> Chunk<T> {
         Ok(results)
     }
 
-    pub(super) fn cancel(&self) {
-        self.handle.cancel();
+    pub(super) fn task(&self) -> Arc<dyn Settles<()>> {
+        self.handle.task()
     }
 }

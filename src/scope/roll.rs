@@ -10,13 +10,14 @@ use std::panic::resume_unwind;
 
 use super::ScopeError;
 use crate::error::{AwaitError, JoinError, Payload};
+use crate::interrupt::{Followers, Interrupt};
 use crate::job::waiting::{Company, Look, Place, Waiting, place_of_several};
 use crate::job::{Bound, Help, Home, Job, Site, drop_caught};
 use crate::job_handle::JobHandle;
 use crate::pool::Pool;
 use crate::sync::thread::{self, Thread};
 use crate::sync::{Arc, Mutex};
-use crate::task::Settles;
+use crate::task::{Settles, cancel_all};
 use crate::wait::{Deadline, Heed};
 use crate::watch::{Watch, Watcher};
 
@@ -181,17 +182,10 @@ impl Roll {
         self.entries.lock().members.values().map(|member| Arc::clone(&member.task)).collect()
     }
 
-    pub(super) fn interrupt(&self) {
-        for task in self.tasks() {
-            task.interrupt().interrupt();
-        }
-    }
-
-    /// The youngest first, so that no worker comes free for one that is about to be cancelled.
-    pub(super) fn cancel(&self) {
-        for task in self.tasks().into_iter().rev() {
-            task.cancel();
-        }
+    /// Cancels all jobs, and sets `scope`, the interrupt of those that are submitted from now on.
+    pub(super) fn cancel(&self, scope: &Interrupt) {
+        let youngest_first = self.tasks().into_iter().rev();
+        cancel_all(youngest_first, Some(scope)).finish();
     }
 
     /// Returns once all jobs have ended. A thread that runs jobs for their pool runs pending ones.
@@ -335,6 +329,12 @@ impl Entries {
             Some(Err(JoinError::Cancelled(_))) => self.unrun += 1,
             Some(Ok(()) | Err(JoinError::Interrupted | JoinError::Deadlock)) | None => {}
         }
+    }
+}
+
+impl Followers for Roll {
+    fn interrupts(&self) -> Vec<Interrupt> {
+        self.tasks().into_iter().map(Settles::interrupt).collect()
     }
 }
 

@@ -17,6 +17,8 @@ mod reasons; // why a job never ran
 mod join_set; // results as they come
 mod invoke; // several jobs in one call
 mod interrupt; // asking jobs to stop
+mod interrupt_all; // asking many at once
+mod interrupt_hooks; // what hooks find as the current one
 mod times; // no time, and time without end
 mod map; // a function called on many items
 mod scope; // jobs that borrow
