@@ -12,6 +12,8 @@ use crate::stats::PoolStats;
 use crate::sync::Arc;
 use crate::wait::Deadline;
 
+pub mod policy; // the built-in policies
+
 pub use self::submit::RejectedSubmit;
 
 mod submit; // the same with a handle
@@ -324,90 +326,5 @@ impl Drop for Saturation<'_> {
 impl fmt::Debug for Saturation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Saturation").field("reason", &self.reason).finish_non_exhaustive()
-    }
-}
-
-/// The built-in [rejection policies](RejectionPolicy). Each gives the job back when the pool is
-/// shut down.
-pub mod policy {
-    use super::{Deadline, Duration, Job, Rejected, RejectionPolicy, Saturation};
-
-    /// Gives the job back to the submitter, as an error. The default.
-    #[derive(Clone, Copy, Debug, Default)]
-    pub struct Abort;
-
-    impl RejectionPolicy for Abort {
-        fn rejected(&self, job: Job, saturation: &Saturation<'_>) -> Result<(), Rejected> {
-            saturation.reject(job)
-        }
-    }
-
-    /// Runs the job on the submitting thread, which slows the submitter down to the pool's pace.
-    ///
-    /// Other than in the JDK, the job runs under the pool's hooks, is counted, has its own
-    /// interrupt, which `shutdown_now` sets, and is waited for by `await_termination`; and after a
-    /// shutdown it is given back, not dropped.
-    #[derive(Clone, Copy, Debug, Default)]
-    pub struct CallerRuns;
-
-    impl RejectionPolicy for CallerRuns {
-        fn rejected(&self, job: Job, saturation: &Saturation<'_>) -> Result<(), Rejected> {
-            saturation.run_here(job)
-        }
-    }
-
-    /// Drops the job. Its handle settles as [`Discarded`](crate::CancelReason::Discarded).
-    #[derive(Clone, Copy, Debug, Default)]
-    pub struct Discard;
-
-    impl RejectionPolicy for Discard {
-        fn rejected(&self, job: Job, saturation: &Saturation<'_>) -> Result<(), Rejected> {
-            if saturation.is_shutdown() {
-                return saturation.reject(job);
-            }
-            saturation.discard(job);
-            Ok(())
-        }
-    }
-
-    /// Drops the job that has been pending for the longest time, and queues this one.
-    ///
-    /// The dropped one's handle settles as [`Discarded`](crate::CancelReason::Discarded). Where
-    /// nothing is pending, as in a [`Queue::Handoff`](crate::Queue::Handoff) pool, this job is given
-    /// back.
-    #[derive(Clone, Copy, Debug, Default)]
-    pub struct DiscardOldest;
-
-    impl RejectionPolicy for DiscardOldest {
-        fn rejected(&self, job: Job, saturation: &Saturation<'_>) -> Result<(), Rejected> {
-            if saturation.is_shutdown() {
-                return saturation.reject(job);
-            }
-            saturation.pool.displace_oldest(job)?;
-            saturation.open.set(false);
-            Ok(())
-        }
-    }
-
-    /// Waits until there is room, for at most `timeout`.
-    ///
-    /// All waiting submitters are woken by a shutdown. Workers that submit to their own pool under
-    /// this policy wait for each other if they all do: give them a `timeout`, or another policy.
-    #[derive(Clone, Copy, Debug)]
-    pub struct Block {
-        /// The longest wait; [`Duration::MAX`] is without end.
-        pub timeout: Duration,
-    }
-
-    impl RejectionPolicy for Block {
-        fn rejected(&self, job: Job, saturation: &Saturation<'_>) -> Result<(), Rejected> {
-            if saturation.is_shutdown() {
-                return saturation.reject(job);
-            }
-            let deadline = Deadline::after(self.timeout).sooner(saturation.deadline);
-            saturation.pool.admit_by(job, deadline)?;
-            saturation.open.set(false);
-            Ok(())
-        }
     }
 }

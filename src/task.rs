@@ -7,12 +7,12 @@
 //! A queued job is taken for running, or cancelled, while the lock of the pool that counts it is
 //! held; the cell's lock is the innermost.
 
-use crate::error::{CancelReason, JoinError, Payload};
+use crate::error::{CancelReason, JoinError};
 use crate::interrupt::{self, Core, Interrupt, Node};
 use crate::job::waiting::Progress;
 use crate::job::{
-    Around, Bound, Ended, Help, Home, News, Origin, Outcome, Pending, Queued, Settlement, Within,
-    catch, compose, drop_caught, run_within,
+    Around, Bound, Ended, Help, Origin, Outcome, Pending, Settlement, Within, drop_caught,
+    run_within,
 };
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, thread};
 use crate::watch::Watch;
@@ -25,6 +25,7 @@ pub use self::state::{CancelOutcome, JobState};
 
 mod cell; // the stage and the result
 mod removal; // cancelling a job, and several together
+mod queued; // what pools do with it
 mod state; // what users see of it
 
 /// The cell, as the handle sees it.
@@ -164,160 +165,6 @@ where
             }
         };
         Ended { outcome, unclaimed, stray: None, settlement: Some(Settlement::new(self)) }
-    }
-}
-
-impl<F, T> Pending for Task<F, T>
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    fn queue(&self, home: Arc<dyn Home>, number: u64) -> Queued {
-        let mut cell = self.cell.lock();
-        if !matches!(cell.stage, Stage::Pending) {
-            return Queued::Cancelled;
-        }
-        cell.home = Some(home);
-        cell.number = number;
-        // It is dropped from there by the end of the pool, unless something else is said first.
-        cell.why = CancelReason::Shutdown;
-        cell.is_back = false;
-        let is_new = std::mem::take(&mut cell.is_new);
-        if is_new || !cell.is_awaited() {
-            return Queued::Yes;
-        }
-        cell.is_put_back = true;
-        Queued::Awaited
-    }
-
-    fn nudge(&self) {
-        let mut cell = self.cell.lock();
-        cell.is_put_back = true;
-        let watcher = cell.watch.as_ref().map(Watch::watcher);
-        let waiter = cell.waiter.clone();
-        let start_waiters = cell.start_waiters.clone();
-        drop(cell);
-        waiter.iter().chain(&start_waiters).for_each(thread::Thread::unpark);
-        if let Some((watcher, key)) = watcher {
-            watcher.put_back(key);
-        }
-    }
-
-    fn is_awaited(&self) -> bool {
-        let cell = self.cell.lock();
-        matches!(cell.stage, Stage::Pending) && cell.is_awaited()
-    }
-
-    fn start(&self) -> bool {
-        let mut cell = self.cell.lock();
-        let is_pending = matches!(cell.stage, Stage::Pending);
-        if is_pending {
-            cell.stage = Stage::Running;
-            cell.is_back = false;
-        }
-        is_pending
-    }
-
-    fn hand_back(&self) -> bool {
-        let mut cell = self.cell.lock();
-        let is_pending = matches!(cell.stage, Stage::Pending);
-        // The pool goes on living: whoever takes the job back holds it.
-        cell.home = None;
-        cell.why = CancelReason::HandedBack;
-        is_pending
-    }
-
-    fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
-    fn wrap(&self, around: Around) -> Option<Around> {
-        match &mut *self.body.lock() {
-            Some(load) => {
-                load.around = Some(compose(around, load.around.take()));
-                None
-            }
-            None => Some(around),
-        }
-    }
-
-    fn is_pending(&self) -> bool {
-        matches!(self.cell.lock().stage, Stage::Pending)
-    }
-
-    fn execute(self: Arc<Self>) -> Ended {
-        self.tell_started();
-        let Load { f, around } = self.body.lock().take().expect("a job is started once");
-        let entered = interrupt::enter_job(Interrupt::of(Arc::clone(&self) as Arc<dyn Node>));
-        if let Some(around) = around {
-            return self.execute_within(around, f);
-        }
-        let result = catch(f);
-        drop(entered);
-        match result {
-            Ok(value) => self.end(Outcome::Completed, Ok(value)),
-            Err(payload) => self.end(Outcome::Panicked, Err(JoinError::panicked(payload))),
-        }
-    }
-
-    fn fail(self: Arc<Self>, payload: Payload) -> Ended {
-        self.tell_started();
-        let body = self.body.lock().take();
-        let stray = drop_caught(body).err();
-        let ended = self.end(Outcome::Panicked, Err(JoinError::panicked(payload)));
-        Ended { stray, ..ended }
-    }
-
-    fn because(&self, why: CancelReason) {
-        self.cell.lock().why = why;
-    }
-
-    fn abandon(&self) {
-        if let Some((told, body)) = self.cancel_pending(|cell| Some(cell.why)) {
-            // Told also if the drop of the captures panics.
-            let _watch = told.tell();
-            drop(body);
-        }
-    }
-
-    fn handed_back(&self) {
-        let mut cell = self.cell.lock();
-        if !matches!(cell.stage, Stage::Pending) {
-            return;
-        }
-        let is_held = cell.home.is_none();
-        cell.is_back = is_held;
-        cell.is_put_back = !is_held;
-        let watcher = cell.watch.as_ref().map(Watch::watcher);
-        let waiter = cell.waiter.clone();
-        let start_waiters = cell.start_waiters.clone();
-        drop(cell);
-        waiter.iter().chain(&start_waiters).for_each(thread::Thread::unpark);
-        match watcher {
-            Some((watcher, key)) if is_held => watcher.handed_back(key),
-            Some((watcher, key)) => watcher.put_back(key),
-            None => {}
-        }
-    }
-
-    fn settle(&self) -> News {
-        let news = {
-            let mut cell = self.cell.lock();
-            cell.settle();
-            cell.news()
-        };
-        self.mark_settled();
-        news
-    }
-
-    fn tell(&self) {
-        let told = {
-            let mut cell = self.cell.lock();
-            cell.settle();
-            Told::of(&mut cell)
-        };
-        self.mark_settled();
-        drop(told.tell());
     }
 }
 

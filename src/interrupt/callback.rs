@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::error::panic_text;
-use crate::job::{catch, discard_payload};
+use crate::panic::{catch, discard_payload};
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Arc, Condvar, Mutex};
 
