@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::desk::Tidy;
 use crate::error::AwaitError;
 use crate::job::Job;
+use crate::logging;
 use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::post::Post;
@@ -44,6 +45,14 @@ pub(crate) const LONG: Duration =
 /// How often a worker is asked for again after the operating system has refused one.
 const RESCUE: Duration = Duration::from_millis(50);
 
+/// Whether this thread has ended the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+enum LastStep {
+    Taken,
+    NotTaken,
+}
+
 impl Pool {
     pub(crate) fn shutdown(self: &Arc<Self>) {
         let mut desk = self.desk.lock();
@@ -56,11 +65,12 @@ impl Pool {
         let tidy = desk.try_tidy();
         drop(desk);
         wakes.wake();
-        if begins {
-            log::debug!("pool {}: shuts down", self.name);
-        }
-        self.tidy(tidy);
+        let last_step = self.take_last_step(tidy);
         self.rescue();
+        if begins {
+            self.aside(|| logging::write!(Debug, "pool {}: shuts down", self.name));
+        }
+        self.log_end(last_step);
     }
 
     pub(crate) fn shutdown_now(self: &Arc<Self>) -> Vec<Job> {
@@ -78,13 +88,17 @@ impl Pool {
         drop(desk);
         drop(outbox);
         wakes.wake();
-        if begins {
-            log::debug!("pool {}: stops, {} jobs handed back", self.name, pending.len());
-        }
         self.stop.interrupt();
         let tidy = self.desk.lock().try_tidy();
-        self.tidy(tidy);
+        let last_step = self.take_last_step(tidy);
         pending.iter().for_each(Job::tell_handed_back);
+        if begins {
+            let count = pending.len();
+            self.aside(|| {
+                logging::write!(Debug, "pool {}: stops, {count} jobs handed back", self.name);
+            });
+        }
+        self.log_end(last_step);
         pending
     }
 
@@ -103,10 +117,16 @@ impl Pool {
         pending
     }
 
-    /// Takes the last step, if it is due: runs the last hook, then publishes the end.
+    /// Takes the last step, if it is due, and logs it.
     pub(crate) fn tidy(&self, tidy: Tidy) {
+        let last_step = self.take_last_step(tidy);
+        self.log_end(last_step);
+    }
+
+    /// Takes the last step, if it is due: runs the last hook, then publishes the end.
+    fn take_last_step(&self, tidy: Tidy) -> LastStep {
         match tidy {
-            Tidy::NotYet => return,
+            Tidy::NotYet => return LastStep::NotTaken,
             Tidy::Due => {}
         }
         let role = self.enter(None);
@@ -117,8 +137,17 @@ impl Pool {
         let mut wakes = desk.note_upheaval();
         wakes.append(desk.note_over());
         drop(desk);
-        log::debug!("pool {}: has ended", self.name);
         wakes.wake();
+        LastStep::Taken
+    }
+
+    fn log_end(&self, last_step: LastStep) {
+        match last_step {
+            LastStep::Taken => {
+                self.aside(|| logging::write!(Debug, "pool {}: has ended", self.name));
+            }
+            LastStep::NotTaken => {}
+        }
     }
 
     /// Waits until the pool has ended and its threads are joined.
@@ -215,8 +244,13 @@ impl Pool {
                 self.shutdown();
                 if self.desk.lock().is_stranded() {
                     // No worker, and nobody to ask for one again: the handles shall know.
-                    log::error!("pool {}: detached without a worker for its jobs", self.name);
-                    self.drop_unrun(self.shutdown_now());
+                    let pending = self.shutdown_now();
+                    logging::write!(
+                        Error,
+                        "pool {}: detached without a worker for its jobs",
+                        self.name
+                    );
+                    self.drop_unrun(pending);
                 }
                 return;
             }
@@ -245,8 +279,9 @@ impl Pool {
                 Ok(()) => return,
                 Err(AwaitError::Interrupted) => {
                     heed = Heed::Nothing;
-                    log::warn!("pool {}: interrupted while closing, stops", self.name);
-                    self.drop_unrun(self.shutdown_now());
+                    let pending = self.shutdown_now();
+                    logging::write!(Warn, "pool {}: interrupted while closing, stops", self.name);
+                    self.drop_unrun(pending);
                 }
                 Err(AwaitError::TimedOut) => {
                     // A plan that another thread carried out may have come to its end without.
@@ -256,7 +291,8 @@ impl Pool {
                     self.log_long_wait();
                 }
                 Err(AwaitError::FromWorker) => {
-                    log::warn!(
+                    logging::write!(
+                        Warn,
                         "pool {}: closed from one of its own jobs, which it cannot wait for",
                         self.name
                     );
@@ -268,7 +304,8 @@ impl Pool {
 
     /// Says what a wait that takes long waits for.
     pub(crate) fn log_long_wait(&self) {
-        log::warn!(
+        logging::write!(
+            Warn,
             "pool {}: still waits for its jobs: {}; running: {}",
             self.name,
             self.stats(),

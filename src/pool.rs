@@ -11,6 +11,7 @@ use crate::error::Payload;
 use crate::hooks::{Hooks, Worker};
 use crate::interrupt::{self, Interrupt};
 use crate::job::{Home, Job, Outcome, Pending, Settlement, drop_caught};
+use crate::logging;
 use crate::post::Post;
 use crate::queue::Shelf;
 use crate::rejection::{RejectionPolicy, policy};
@@ -121,6 +122,13 @@ impl Pool {
         ROLES.try_with(|roles| roles.borrow().iter().any(is_this)).unwrap_or(false)
     }
 
+    /// Calls a logger or an observer that is told of this pool's life. The pool's end may depend on
+    /// this thread, so to wait for it there is refused, as it is to a job of the pool.
+    pub(crate) fn aside<R>(&self, tell: impl FnOnce() -> R) -> R {
+        let _role = self.enter(None);
+        tell()
+    }
+
     fn this_worker(&self) -> Option<(Arc<Ends>, Worker)> {
         ROLES
             .try_with(|roles| {
@@ -135,8 +143,9 @@ impl Pool {
     /// Starts the thread of a recruit, with no lock held.
     pub(crate) fn start(self: &Arc<Self>, recruit: Recruit) -> io::Result<()> {
         let result = self.launch(recruit);
-        if result.is_err() {
+        if let Err(error) = &result {
             self.rescue();
+            self.report_refusal(error);
         }
         result
     }
@@ -151,18 +160,28 @@ impl Pool {
         let recruit = desk.recruit();
         let pending = desk.pending();
         drop(desk);
-        if self.launch(recruit).is_err() {
-            log::error!("pool {}: {pending} jobs are pending and there is no worker", self.name);
+        if let Err(error) = self.launch(recruit) {
+            self.report_refusal(&error);
+            self.aside(|| {
+                logging::write!(
+                    Error,
+                    "pool {}: {pending} jobs are pending and there is no worker",
+                    self.name
+                );
+            });
         }
     }
 
     fn launch(self: &Arc<Self>, recruit: Recruit) -> io::Result<()> {
         let result = self.threads.start(self, recruit);
         self.join_gone();
-        if let Err(error) = &result {
-            log::error!("pool {}: could not start a worker thread: {error}", self.name);
-        }
         result
+    }
+
+    fn report_refusal(&self, error: &io::Error) {
+        self.aside(|| {
+            logging::write!(Error, "pool {}: could not start a worker thread: {error}", self.name);
+        });
     }
 
     /// Joins the threads that have ended.
@@ -172,20 +191,25 @@ impl Pool {
             return;
         }
         let count = gone.len();
+        let mut foreign = false;
         for thread in gone {
-            if !thread.join() {
-                log::warn!(
-                    "pool {}: the thread factory returned the handle of another thread than the \
-                     worker's; it is not joined",
-                    self.name
-                );
-            }
+            foreign |= !thread.join();
         }
         let mut desk = self.desk.lock();
         desk.threads.joined(count);
         let wakes = desk.note_over();
         drop(desk);
         wakes.wake();
+        if foreign {
+            self.aside(|| {
+                logging::write!(
+                    Warn,
+                    "pool {}: the thread factory returned the handle of another thread than the \
+                     worker's; it is not joined",
+                    self.name
+                );
+            });
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::error::AwaitError;
 use crate::hooks::Worker;
 use crate::interrupt;
 use crate::job::{Home, Job, drop_caught};
+use crate::logging;
 use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::post::Post;
@@ -51,7 +52,11 @@ impl Pool {
             | RejectReason::Shutdown
             | RejectReason::TimedOut
             | RejectReason::Interrupted) => {
-                log::trace!("pool {}: asks its policy about a job: {reason:?}", self.name);
+                logging::write!(
+                    Trace,
+                    "pool {}: asks its policy about a job: {reason:?}",
+                    self.name
+                );
                 Saturation::new(self, reason).consult(&*self.policy, rejected.into_job())
             }
         }
@@ -334,7 +339,8 @@ impl Pool {
     /// Drops accepted jobs that nobody takes over, and says which.
     pub(crate) fn drop_unrun(&self, jobs: Vec<Job>) {
         if !jobs.is_empty() {
-            log::warn!("pool {}: drops {} jobs unrun: {}", self.name, jobs.len(), Named(&jobs));
+            let count = jobs.len();
+            logging::write!(Warn, "pool {}: drops {count} jobs unrun: {}", self.name, Named(&jobs));
         }
         self.drop_all(jobs);
     }

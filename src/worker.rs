@@ -14,6 +14,7 @@ use crate::error::panic_text;
 use crate::hooks::Worker;
 use crate::interrupt;
 use crate::job::{Job, Settlement, catch, discard_payload};
+use crate::logging;
 use crate::pool::Pool;
 use crate::queue::{Outbox, Popped};
 use crate::settings::Tenure;
@@ -172,7 +173,7 @@ impl WorkerThread {
         LAST_STEPS.with_borrow_mut(|steps| steps.push(last_step));
         let role = pool.enter(Some((Arc::clone(&self.ends), self.worker.clone())));
         let _frame = interrupt::enter_pool(&pool.stop);
-        log::trace!("pool {}: worker {} starts", pool.name, self.worker.index);
+        logging::write!(Trace, "pool {}: worker {} starts", pool.name, self.worker.index);
         pool.hooks.thread_started(&self.worker);
         let (mailbox, mail) = bounded(2);
         Shift { pool: &pool, worker: &self.worker, ends: &self.ends, mailbox, mail }.work();
@@ -180,8 +181,8 @@ impl WorkerThread {
         drop(role);
         let role = pool.enter(None);
         pool.hooks.thread_stops(&self.worker);
+        logging::write!(Trace, "pool {}: worker {} stops", pool.name, self.worker.index);
         drop(role);
-        log::trace!("pool {}: worker {} stops", pool.name, self.worker.index);
         let mut desk = pool.desk.lock();
         desk.departed();
         let tidy = desk.try_tidy();

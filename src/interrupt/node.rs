@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::error::{Never, panic_text};
 use crate::job::{catch, discard_payload};
+use crate::logging;
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Arc, AtomicBool, Condvar, Mutex, Ordering};
 
@@ -85,13 +86,14 @@ impl Callback {
                 }
             }
         };
-        if let Err(payload) = catch(f) {
-            let message = panic_text(&*payload);
-            log::error!("an on_interrupt callback panicked: {message}");
-            discard_payload(payload);
-        }
+        let panic = catch(f).err();
         *self.stage.lock() = Stage::Over;
         self.ended.notify_all();
+        if let Some(payload) = panic {
+            let message = panic_text(&*payload);
+            logging::write!(Error, "an on_interrupt callback panicked: {message}");
+            discard_payload(payload);
+        }
     }
 
     /// Returns once the callback will not run any more, unless it is this thread that runs it.

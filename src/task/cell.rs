@@ -5,6 +5,7 @@ use crossbeam_channel::Sender;
 use super::JobState;
 use crate::error::{JoinError, Never, Payload, panic_text};
 use crate::job::{Home, News, discard_payload, drop_caught};
+use crate::logging;
 use crate::sync::Arc;
 use crate::sync::thread::Thread;
 use crate::watch::Watch;
@@ -170,7 +171,7 @@ pub(super) fn report(payload: Payload, home: Option<&Arc<dyn Home>>) {
         home.report_panic(payload);
     } else {
         let message = panic_text(&*payload);
-        log::error!("a job whose handle is gone panicked: {message}");
+        logging::write!(Error, "a job whose handle is gone panicked: {message}");
         discard_payload(payload);
     }
 }

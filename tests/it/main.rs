@@ -29,6 +29,7 @@ mod wrap_job; // what goes around a job, and panics that nobody receives
 mod keep_until; // what is left to a pool's end
 mod stats; // the figures
 mod texts; // errors, Debug and the log
+mod logging; // loggers that panic, call back, or are flooded
 mod running; // names, and the jobs that are being run
 mod faults; // refused threads, unlikely panics, abrupt ends
 mod model; // all of the above, against a model and by chance
