@@ -153,7 +153,9 @@
 //!
 //! Lines go to the logger of the [`log`] crate: panics that nobody receives and refused threads as
 //! errors, what a close waits for and what is dropped unrun as warnings, changes of phase as debug,
-//! and what a single worker or submission does as trace.
+//! and what a single worker or submission does as trace. Lines that refused threads or a full queue
+//! could repeat without an end are written at once, then at most once a second, with the number of
+//! those that were left out.
 //!
 //! A logger may panic, which ends with the line, and it may call the pool: what this crate would log
 //! on the same thread meanwhile is dropped, and a wait for the pool's end can be refused with

@@ -11,7 +11,7 @@ use crate::error::Payload;
 use crate::hooks::{Hooks, Worker};
 use crate::interrupt::{self, Interrupt};
 use crate::job::{Home, Job, Outcome, Pending, Settlement, drop_caught};
-use crate::logging;
+use crate::logging::{self, RateLimit};
 use crate::post::Post;
 use crate::queue::Shelf;
 use crate::rejection::{RejectionPolicy, policy};
@@ -34,6 +34,16 @@ pub(crate) struct Pool {
     pub(crate) stop: Interrupt,
     /// Locked alone.
     pub(crate) stopping: Mutex<Stopping>,
+    pub(crate) limits: Limits,
+}
+
+/// The limits of the lines that refused threads or a full queue could repeat without an end.
+#[derive(Default)]
+pub(crate) struct Limits {
+    refused: RateLimit,
+    stranded: RateLimit,
+    foreign: RateLimit,
+    pub(crate) consulted: RateLimit,
 }
 
 /// What this thread does for a pool.
@@ -81,6 +91,7 @@ impl Pool {
             threads,
             stop: Interrupt::new(),
             stopping: Mutex::default(),
+            limits: Limits::default(),
         })
     }
 
@@ -164,6 +175,7 @@ impl Pool {
             self.report_refusal(&error);
             self.aside(|| {
                 logging::write!(
+                    limit: self.limits.stranded,
                     Error,
                     "pool {}: {pending} jobs are pending and there is no worker",
                     self.name
@@ -180,7 +192,12 @@ impl Pool {
 
     fn report_refusal(&self, error: &io::Error) {
         self.aside(|| {
-            logging::write!(Error, "pool {}: could not start a worker thread: {error}", self.name);
+            logging::write!(
+                limit: self.limits.refused,
+                Error,
+                "pool {}: could not start a worker thread: {error}",
+                self.name
+            );
         });
     }
 
@@ -203,6 +220,7 @@ impl Pool {
         if foreign {
             self.aside(|| {
                 logging::write!(
+                    limit: self.limits.foreign,
                     Warn,
                     "pool {}: the thread factory returned the handle of another thread than the \
                      worker's; it is not joined",

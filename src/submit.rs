@@ -53,6 +53,7 @@ impl Pool {
             | RejectReason::TimedOut
             | RejectReason::Interrupted) => {
                 logging::write!(
+                    limit: self.limits.consulted,
                     Trace,
                     "pool {}: asks its policy about a job: {reason:?}",
                     self.name

@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::{LevelFilter, Metadata, Record};
 use parking_lot::Mutex;
@@ -24,9 +24,12 @@ use workcrew::{
 
 use crate::support::alone::{assert_passed, run};
 use crate::support::{
-    Counter, Gate, LONG, Own, assert_conserved, block_worker, eventually, finish, helper, settled,
-    single, soon,
+    Counter, Gate, LONG, Own, assert_conserved, block_worker, eventually, finish, helper,
+    pass_time, settled, single, soon,
 };
+
+/// The time between two lines of a kind that could be repeated without an end.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// How often a logger has waited for a pool.
 static WAITED: AtomicUsize = AtomicUsize::new(0);
@@ -465,6 +468,23 @@ fn overfill(policy: impl RejectionPolicy + 'static, lines: &Counter) {
     finish(&pool);
 }
 
+/// Keeps the lines that are written.
+fn install_lines(level: LevelFilter) -> Arc<Mutex<Vec<String>>> {
+    let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+    let kept = Arc::clone(&lines);
+    install(level, move |record| kept.lock().push(record.args().to_string()));
+    lines
+}
+
+/// Submits this often to a pool that has no thread, and returns the lines.
+fn flood(pool: &ThreadPoolExecutor, lines: &Mutex<Vec<String>>, times: usize) -> Vec<String> {
+    lines.lock().clear();
+    for _ in 0..times {
+        assert_eq!(pool.execute(|| ()).unwrap_err().reason(), RejectReason::SpawnFailed);
+    }
+    lines.lock().clone()
+}
+
 alone! {
     #[test]
     fn a_logger_that_panics_at_every_line_harms_nothing() {
@@ -564,6 +584,42 @@ alone! {
                 assert!(WAITED.load(Ordering::Relaxed) >= before + 2);
             }
         }
+    }
+
+    #[test]
+    fn a_refused_thread_is_told_at_once_and_then_once_a_second() {
+        let lines = install_lines(LevelFilter::Trace);
+        let pool = threads(1).name("flooded").thread_factory(|_| Err(refused())).build().unwrap();
+        let line = "pool flooded: could not start a worker thread: no thread today";
+        let started = Instant::now();
+        let told = flood(&pool, &lines, 5_000);
+        assert_eq!(told[0], line);
+        assert!(told.len() as u64 <= 1 + started.elapsed().as_secs(), "{told:?}");
+        pass_time(SECOND);
+        let later = flood(&pool, &lines, 1);
+        let left_out = 5_000 - told.len();
+        assert_eq!(later, [format!("{line} ({left_out} such lines were left out before)")]);
+        // Another pool is told of at once.
+        let other = threads(1).name("other").thread_factory(|_| Err(refused())).build().unwrap();
+        let told = flood(&other, &lines, 1);
+        assert_eq!(told, ["pool other: could not start a worker thread: no thread today"]);
+    }
+
+    #[test]
+    fn a_full_pool_says_at_once_and_then_once_a_second_that_it_asks_its_policy() {
+        let lines = install_lines(LevelFilter::Trace);
+        let pool = threads(1).queue(Queue::Bounded(1)).build().unwrap();
+        let gate = Gate::new();
+        block_worker(&pool, &gate);
+        pool.execute(|| ()).unwrap();
+        let started = Instant::now();
+        for _ in 0..5_000 {
+            pool.execute(|| unreachable!()).unwrap_err();
+        }
+        let asked = lines.lock().iter().filter(|line| line.contains("asks its policy")).count();
+        assert!(asked > 0 && asked as u64 <= 1 + started.elapsed().as_secs(), "{asked}");
+        gate.open();
+        finish(&pool);
     }
 
     #[test]
