@@ -13,6 +13,7 @@ use crate::hooks::{Hooks, Worker};
 use crate::job::{Job, Outcome};
 use crate::kept::Ending;
 use crate::lifecycle::OnDrop;
+use crate::logging;
 use crate::owner::ThreadPoolExecutor;
 use crate::pool::Pool;
 use crate::rejection::{RejectionPolicy, policy};
@@ -329,7 +330,8 @@ impl Builder {
             && settings.core < settings.max
             && settings.growth == Growth::QueueFirst
         {
-            log::warn!(
+            logging::write!(
+                Warn,
                 "pool {name}: an unbounded queue is never full, so max_threads ({}) is never \
                  reached; set core_threads, a bounded queue or Growth::ThreadsFirst",
                 settings.max

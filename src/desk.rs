@@ -58,6 +58,8 @@ pub(crate) struct Desk {
     settings: Settings,
     /// The ends that each worker counted, by its index.
     workers: HashMap<usize, Arc<Ends>>,
+    /// The workers that have not come to look for their first job.
+    arriving: Vec<usize>,
     parked: Parked,
     last_index: usize,
     /// Workers that left and have not finished their last steps.
@@ -88,6 +90,7 @@ impl Desk {
             last_index: 0,
             idle: Vec::new(),
             starting: 0,
+            arriving: Vec::new(),
             bringing: 0,
             departing: 0,
             callers: Vec::new(),

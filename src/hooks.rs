@@ -6,6 +6,7 @@ use std::fmt;
 use crate::error::{Payload, panic_text};
 use crate::job::{Job, Origin, Outcome, catch, discard_payload, drop_caught};
 use crate::kept::{Ending, Endings, Kept};
+use crate::logging;
 use crate::sync::{Arc, Mutex};
 use crate::uncaught::UncaughtPanic;
 
@@ -139,7 +140,7 @@ impl Hooks {
         payload: Payload,
     ) {
         let panic = UncaughtPanic { pool, source, origin, payload: &*payload };
-        log::error!("pool {pool}: {panic}");
+        logging::write!(Error, "pool {pool}: {panic}");
         if let Some(hook) = &self.on_panic {
             contain_last(pool, "on_panic", || hook(&*payload));
         }
@@ -154,7 +155,7 @@ impl Hooks {
 fn contain_last(pool: &str, name: &str, hook: impl FnOnce()) {
     if let Err(again) = catch(hook) {
         let message = panic_text(&*again);
-        log::error!("pool {pool}: {name} hook panicked: {message}");
+        logging::write!(Error, "pool {pool}: {name} hook panicked: {message}");
         discard_payload(again);
     }
 }

@@ -156,6 +156,18 @@
 //! hooks and of destructors are contained and reported likewise. With `panic = "abort"` there is
 //! nothing to contain: the process ends.
 //!
+//! # Logging
+//!
+//! Lines go to the logger of the [`log`] crate: panics that nobody receives and refused threads as
+//! errors, what a close waits for and what is dropped unrun as warnings, changes of phase as debug,
+//! and what a single worker or submission does as trace. Lines that refused threads or a full queue
+//! could repeat without an end are written at once, then at most once a second, with the number of
+//! those that were left out.
+//!
+//! A logger may panic, which ends with the line, and it may call the pool: what this crate would log
+//! on the same thread meanwhile is dropped, and a wait for the pool's end can be refused with
+//! [`AwaitError::FromWorker`], as it is to a job.
+//!
 //! # Shutdown
 //!
 //! | call | new jobs | pending jobs | running jobs | waits |
@@ -285,6 +297,7 @@ mod error; // errors, and what a panic says
 mod panic; // catching and discarding panics
 mod wait; // parking until woken, timed out or interrupted
 mod stack; // how much of a thread's stack is in use
+mod logging; // what the crate says in the log
 mod sync; // locks, atomics, threads, time: one place to exchange them
 #[cfg(all(test, workcrew_loom))]
 mod model; // the promises, under the model checker

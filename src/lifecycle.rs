@@ -9,6 +9,7 @@ use crate::desk::Tidy;
 use crate::error::{AwaitError, CancelReason};
 use crate::interrupt::{self, Within};
 use crate::job::Job;
+use crate::logging;
 use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::post::Post;
@@ -45,6 +46,14 @@ pub(crate) const LONG: Duration =
 /// How often a worker is asked for again after the operating system has refused one.
 const RESCUE: Duration = Duration::from_millis(50);
 
+/// Whether this thread has ended the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+enum LastStep {
+    Taken,
+    NotTaken,
+}
+
 impl Pool {
     pub(crate) fn shutdown(self: &Arc<Self>) {
         let mut desk = self.desk.lock();
@@ -57,11 +66,13 @@ impl Pool {
         let tidy = desk.try_tidy();
         drop(desk);
         wakes.wake();
-        if begins {
-            log::debug!("pool {}: shuts down", self.name);
-        }
-        self.tidy(tidy);
+        let last_step = self.take_last_step(tidy);
+        // What came of it is logged, and whoever waits for the jobs tries again.
         let _attention = self.rescue();
+        if begins {
+            self.aside(|| logging::write!(Debug, "pool {}: shuts down", self.name));
+        }
+        self.log_end(last_step);
     }
 
     pub(crate) fn shutdown_now(self: &Arc<Self>) -> Vec<Job> {
@@ -95,9 +106,6 @@ impl Pool {
         drop(desk);
         drop(outbox);
         wakes.wake();
-        if begins {
-            log::debug!("pool {}: stops, {} jobs handed back", self.name, pending.len());
-        }
         // What is told here may run code of the user's too, so all is set before.
         let calls = interrupt::set_all([self.stop.clone()]);
         let helpers = calls.start(&format!("{}-interrupt", self.name), self.as_own());
@@ -107,7 +115,14 @@ impl Pool {
         }
         helpers.finish(deadline.sooner(Deadline::after(interrupt::CALLS)).instant());
         let tidy = self.desk.lock().try_tidy();
-        self.tidy(tidy);
+        let last_step = self.take_last_step(tidy);
+        if begins {
+            let count = pending.len();
+            self.aside(|| {
+                logging::write!(Debug, "pool {}: stops, {count} jobs handed back", self.name);
+            });
+        }
+        self.log_end(last_step);
         pending
     }
 
@@ -135,10 +150,16 @@ impl Pool {
         pending
     }
 
-    /// Takes the last step, if it is due: runs the last hook, then publishes the end.
+    /// Takes the last step, if it is due, and logs it.
     pub(crate) fn tidy(&self, tidy: Tidy) {
+        let last_step = self.take_last_step(tidy);
+        self.log_end(last_step);
+    }
+
+    /// Takes the last step, if it is due: runs the last hook, then publishes the end.
+    fn take_last_step(&self, tidy: Tidy) -> LastStep {
         match tidy {
-            Tidy::NotYet => return,
+            Tidy::NotYet => return LastStep::NotTaken,
             Tidy::Due => {}
         }
         let role = self.enter_hook();
@@ -149,8 +170,17 @@ impl Pool {
         let mut wakes = desk.note_change();
         wakes.append(desk.note_over());
         drop(desk);
-        log::debug!("pool {}: has ended", self.name);
         wakes.wake();
+        LastStep::Taken
+    }
+
+    fn log_end(&self, last_step: LastStep) {
+        match last_step {
+            LastStep::Taken => {
+                self.aside(|| logging::write!(Debug, "pool {}: has ended", self.name));
+            }
+            LastStep::NotTaken => {}
+        }
     }
 
     /// Waits until the pool has ended and its threads are joined.
@@ -247,8 +277,13 @@ impl Pool {
                 self.shutdown();
                 if self.desk.lock().is_stranded() {
                     // No worker, and nobody to ask for one again: the handles shall know.
-                    log::error!("pool {}: detached without a worker for its jobs", self.name);
-                    self.stop_unrun();
+                    let pending = self.stop(CancelReason::Shutdown, Deadline::NEVER);
+                    logging::write!(
+                        Error,
+                        "pool {}: detached without a worker for its jobs",
+                        self.name
+                    );
+                    self.drop_unrun(pending);
                 }
                 return;
             }
@@ -277,8 +312,9 @@ impl Pool {
                 Ok(()) => return,
                 Err(AwaitError::Interrupted) => {
                     heed = Heed::Nothing;
-                    log::warn!("pool {}: interrupted while closing, stops", self.name);
-                    self.stop_unrun();
+                    let pending = self.stop(CancelReason::Shutdown, Deadline::NEVER);
+                    logging::write!(Warn, "pool {}: interrupted while closing, stops", self.name);
+                    self.drop_unrun(pending);
                 }
                 Err(AwaitError::TimedOut) => {
                     // A plan that another thread carried out may have come to its end without.
@@ -288,7 +324,8 @@ impl Pool {
                     self.log_long_wait();
                 }
                 Err(AwaitError::FromWorker) => {
-                    log::warn!(
+                    logging::write!(
+                        Warn,
                         "pool {}: closed from one of its own jobs, which it cannot wait for",
                         self.name
                     );
@@ -300,7 +337,8 @@ impl Pool {
 
     /// Says what a wait that takes long waits for.
     pub(crate) fn log_long_wait(&self) {
-        log::warn!(
+        logging::write!(
+            Warn,
             "pool {}: still waits for its jobs: {}; running: {}",
             self.name,
             self.stats(),

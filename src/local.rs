@@ -11,6 +11,7 @@ use crate::error::{Payload, panic_text};
 use crate::interrupt::{self, Interrupt};
 use crate::job::waiting::{Attention, Standing};
 use crate::job::{Bound, Help, Home, Job, Moved, Pending, discard_payload, drop_caught};
+use crate::logging;
 use crate::sync::{Arc, thread_local};
 
 /// Runs the jobs of one executor, and is their home. It holds none of them, so that they are dropped
@@ -124,7 +125,7 @@ impl Runner {
     #[cold]
     fn panicked(&self, who: &str, payload: Payload) {
         let message = panic_text(&*payload);
-        log::error!("{}: {who} panicked: {message}", self.name);
+        logging::write!(Error, "{}: {who} panicked: {message}", self.name);
         discard_payload(payload);
     }
 }

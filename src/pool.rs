@@ -11,6 +11,7 @@ use crate::hooks::{Hooks, Worker};
 use crate::interrupt::{self, Interrupt};
 use crate::job::waiting::Attention;
 use crate::job::{Job, Outcome, Settlement, drop_caught};
+use crate::logging::{self, RateLimit};
 use crate::post::Post;
 use crate::queue::Shelf;
 use crate::rejection::{RejectionPolicy, policy};
@@ -42,6 +43,16 @@ pub(crate) struct Pool {
     pub(crate) stopping: Mutex<Stopping>,
     /// The last start of a worker failed. Written under the desk's lock.
     pub(crate) was_refused: Hint,
+    pub(crate) limits: Limits,
+}
+
+/// The limits of the lines that refused threads or a full queue could repeat without an end.
+#[derive(Default)]
+pub(crate) struct Limits {
+    refused: RateLimit,
+    stranded: RateLimit,
+    foreign: RateLimit,
+    pub(crate) consulted: RateLimit,
 }
 
 impl Pool {
@@ -63,6 +74,7 @@ impl Pool {
             stop: Interrupt::new(),
             stopping: Mutex::default(),
             was_refused: Hint::default(),
+            limits: Limits::default(),
         })
     }
 
@@ -95,9 +107,10 @@ impl Pool {
     /// Starts the thread of a recruit, with no lock held.
     pub(crate) fn start(self: &Arc<Self>, recruit: Recruit) -> io::Result<()> {
         let result = self.launch(recruit);
-        if result.is_err() {
-            // What came of it is logged, and those who wait for the jobs try again.
+        if let Err(error) = &result {
+            // What came of it is logged, and whoever waits for the jobs tries again.
             let _attention = self.rescue();
+            self.report_refusal(error);
         }
         result
     }
@@ -113,10 +126,16 @@ impl Pool {
         let recruit = desk.recruit();
         let pending = desk.pending();
         drop(desk);
-        if self.launch(recruit).is_ok() {
-            return Attention::Started;
-        }
-        log::error!("pool {}: {pending} jobs are pending and there is no worker", self.name);
+        let Err(error) = self.launch(recruit) else { return Attention::Started };
+        self.report_refusal(&error);
+        self.aside(|| {
+            logging::write!(
+                limit: self.limits.stranded,
+                Error,
+                "pool {}: {pending} jobs are pending and there is no worker",
+                self.name
+            );
+        });
         Attention::Refused
     }
 
@@ -139,10 +158,18 @@ impl Pool {
     fn launch(self: &Arc<Self>, recruit: Recruit) -> io::Result<()> {
         let result = self.threads.start(self, recruit);
         self.join_gone();
-        if let Err(error) = &result {
-            log::error!("pool {}: could not start a worker thread: {error}", self.name);
-        }
         result
+    }
+
+    fn report_refusal(&self, error: &io::Error) {
+        self.aside(|| {
+            logging::write!(
+                limit: self.limits.refused,
+                Error,
+                "pool {}: could not start a worker thread: {error}",
+                self.name
+            );
+        });
     }
 
     /// Joins the threads that have ended.
@@ -152,20 +179,26 @@ impl Pool {
             return;
         }
         let count = gone.len();
+        let mut foreign = false;
         for thread in gone {
-            if !thread.join() {
-                log::warn!(
-                    "pool {}: the thread factory returned the handle of another thread than the \
-                     worker's; it is not joined",
-                    self.name
-                );
-            }
+            foreign |= !thread.join();
         }
         let mut desk = self.desk.lock();
         desk.threads.joined(count);
         let wakes = desk.note_over();
         drop(desk);
         wakes.wake();
+        if foreign {
+            self.aside(|| {
+                logging::write!(
+                    limit: self.limits.foreign,
+                    Warn,
+                    "pool {}: the thread factory returned the handle of another thread than the \
+                     worker's; it is not joined",
+                    self.name
+                );
+            });
+        }
     }
 }
 

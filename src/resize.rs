@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::error::BuildError;
+use crate::logging;
 use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::settings::{CoreTimeout, Settings};
@@ -40,11 +41,11 @@ impl Pool {
         drop(desk);
         drop(outbox);
         wakes.wake();
-        log::debug!("pool {}: {before:?} becomes {after:?}", self.name);
         for recruit in recruits {
             // Logged by `start`; the pending jobs stay with the workers that there are.
             self.start(recruit).ok();
         }
+        logging::write!(Debug, "pool {}: {before:?} becomes {after:?}", self.name);
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use crate::error::AwaitError;
 use crate::interrupt::{self, Interrupt, Registered};
 use crate::job::{Job, catch};
 use crate::lifecycle::LONG;
+use crate::logging;
 use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::running::{Listed, RunningJob};
@@ -58,9 +59,11 @@ impl Pool {
         let _leaving = Leaving { pool: self, run };
         let begin = Begin { at: Instant::now(), stats: self.stats() };
         let hurrying = hurry(&run.hurry, plan);
-        self.shutdown();
+        self.aside(|| self.shutdown());
         if begin.stats.phase < Phase::Terminated {
-            log::info!("pool {}: refuses new jobs: {}", self.name, self.stats());
+            self.aside(|| {
+                logging::write!(Info, "pool {}: refuses new jobs: {}", self.name, self.stats());
+            });
         }
         self.tell(plan, ShutdownPhase::Refusing);
         let end_of_grace = Deadline::since(begin.at, plan.allowed_grace());
@@ -73,21 +76,27 @@ impl Pool {
             let verdict = self.verdict(&begin, outcome, grace_time, Duration::ZERO);
             return self.conclude(run, plan, verdict, Vec::new());
         }
-        log::warn!(
-            "pool {}: the grace is over after {grace_time:.1?}: {}; running: {}",
-            self.name,
-            self.stats(),
-            Listed(&self.running_jobs())
-        );
+        self.aside(|| {
+            logging::write!(
+                Warn,
+                "pool {}: the grace is over after {grace_time:.1?}: {}; running: {}",
+                self.name,
+                self.stats(),
+                Listed(&self.running_jobs())
+            );
+        });
         self.tell(plan, ShutdownPhase::GraceOver);
         let interrupt_begin = Instant::now();
         let end_of_wait = plan.end_of_wait(begin.at);
-        let pending = self.stop_by(end_of_wait);
-        log::warn!(
-            "pool {}: has interrupted its jobs and handed {} back",
-            self.name,
-            pending.len()
-        );
+        let pending = self.aside(|| self.stop_by(end_of_wait));
+        self.aside(|| {
+            logging::write!(
+                Warn,
+                "pool {}: has interrupted its jobs and handed {} back",
+                self.name,
+                pending.len()
+            );
+        });
         self.tell(plan, ShutdownPhase::Interrupting);
         let outcome = match self.await_over(end_of_wait, None) {
             Wait::Over => ShutdownOutcome::Interrupted,
@@ -116,7 +125,11 @@ impl Pool {
         let (grace_time, outcome) = (begin.at.elapsed(), ShutdownOutcome::NotTerminated);
         let verdict = self.verdict(&begin, outcome, grace_time, Duration::ZERO);
         let report = ShutdownReport::new(&self.name, verdict, pending);
-        log::warn!("pool {}: cannot wait for the job that stops it: {report}", self.name);
+        logging::write!(
+            Warn,
+            "pool {}: cannot wait for the job that stops it: {report}",
+            self.name
+        );
         self.tell(plan, ShutdownPhase::NotTerminated);
         report
     }
@@ -132,15 +145,15 @@ impl Pool {
         let report = ShutdownReport::new(&self.name, verdict.clone(), pending);
         let phase = match verdict.outcome {
             ShutdownOutcome::Clean => {
-                log::info!("{report}");
+                self.aside(|| logging::write!(Info, "{report}"));
                 ShutdownPhase::Ended
             }
             ShutdownOutcome::Interrupted => {
-                log::warn!("{report}");
+                self.aside(|| logging::write!(Warn, "{report}"));
                 ShutdownPhase::Ended
             }
             ShutdownOutcome::NotTerminated => {
-                log::warn!("{report}");
+                self.aside(|| logging::write!(Warn, "{report}"));
                 ShutdownPhase::NotTerminated
             }
         };
@@ -162,7 +175,9 @@ impl Pool {
                 None => self.wait_end(slice, Heed::Nothing),
             };
             match waited {
-                Err(AwaitError::TimedOut) if !deadline.is_past() => self.log_long_wait(),
+                Err(AwaitError::TimedOut) if !deadline.is_past() => {
+                    self.aside(|| self.log_long_wait());
+                }
                 over => break over,
             }
         };
@@ -227,11 +242,11 @@ impl Pool {
     }
 
     fn tell(&self, plan: &ShutdownPlan, phase: ShutdownPhase) {
-        // An observer that stops the pool too must not wait for the run that it observes.
-        let _role = self.enter_hook();
-        if let Err(payload) = catch(|| plan.note(phase)) {
-            self.hooks.panicked(&self.name, "on_phase hook", payload);
-        }
+        self.aside(|| {
+            if let Err(payload) = catch(|| plan.note(phase)) {
+                self.hooks.panicked(&self.name, "on_phase hook", payload);
+            }
+        });
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::handle::Handle;
 use crate::interrupt;
+use crate::logging;
 use crate::shutdown_plan::ShutdownPlan;
 use crate::shutdown_report::{ShutdownOutcome, ShutdownReport};
 use crate::sync::Instant;
@@ -79,7 +80,7 @@ impl ShutdownGroup {
             let plan = plan.after(start.elapsed());
             let pools = self.members.iter().filter(|member| member.phase == phase);
             let pools: Vec<_> = pools.map(|member| member.pool.clone()).collect();
-            log::info!("group: stops phase {phase}, {} pools", pools.len());
+            logging::write!(Info, "group: stops phase {phase}, {} pools", pools.len());
             reports.extend(side_by_side(&pools, &plan));
         }
         GroupReport { reports, time: start.elapsed() }
@@ -100,7 +101,7 @@ fn side_by_side(pools: &[Handle], plan: &ShutdownPlan) -> Vec<ShutdownReport> {
         let there = |pool| match spawn(scope, pool, plan) {
             Ok(thread) => Stop::There(thread),
             Err(error) => {
-                log::warn!("pool {}: no thread to stop it on: {error}", pool.name());
+                logging::write!(Warn, "pool {}: no thread to stop it on: {error}", pool.name());
                 Stop::Here(pool)
             }
         };

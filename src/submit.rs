@@ -9,6 +9,7 @@ use crate::error::CancelReason;
 use crate::hooks::Worker;
 use crate::interrupt;
 use crate::job::{Awaited, Home, Job, Moved, drop_caught};
+use crate::logging;
 use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::post::Post;
@@ -53,7 +54,12 @@ impl Pool {
             | RejectReason::Shutdown
             | RejectReason::TimedOut
             | RejectReason::Interrupted) => {
-                log::trace!("pool {}: asks its policy about a job: {reason:?}", self.name);
+                logging::write!(
+                    limit: self.limits.consulted,
+                    Trace,
+                    "pool {}: asks its policy about a job: {reason:?}",
+                    self.name
+                );
                 Saturation::new(self, reason, deadline).consult(&*self.policy, rejected.into_job())
             }
         }
@@ -309,7 +315,8 @@ impl Pool {
     /// Drops accepted jobs that nobody takes over, and says which.
     pub(crate) fn drop_unrun(&self, jobs: Vec<Job>) {
         if !jobs.is_empty() {
-            log::warn!("pool {}: drops {} jobs unrun: {}", self.name, jobs.len(), Named(&jobs));
+            let count = jobs.len();
+            logging::write!(Warn, "pool {}: drops {count} jobs unrun: {}", self.name, Named(&jobs));
         }
         for job in &jobs {
             job.because(CancelReason::Shutdown);

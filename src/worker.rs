@@ -14,6 +14,7 @@ use crate::error::panic_text;
 use crate::hooks::Worker;
 use crate::interrupt;
 use crate::job::{Job, Settlement, catch, discard_payload};
+use crate::logging;
 use crate::pool::Pool;
 use crate::queue::{Outbox, Popped};
 use crate::settings::Tenure;
@@ -183,7 +184,7 @@ impl WorkerThread {
         LAST_STEPS.with_borrow_mut(|steps| steps.push(last_step));
         let role = pool.enter_as_worker(&self.ends, &self.worker);
         let _frame = interrupt::enter_pool(&pool.stop);
-        log::trace!("pool {}: worker {} starts", pool.name, self.worker.index);
+        logging::write!(Trace, "pool {}: worker {} starts", pool.name, self.worker.index);
         pool.hooks.thread_started(&self.worker);
         // The interrupt that the hook may have asked for is not the first job's.
         interrupt::end_job();
@@ -193,8 +194,8 @@ impl WorkerThread {
         drop(role);
         let role = pool.enter_hook();
         pool.hooks.thread_stops(&self.worker);
+        logging::write!(Trace, "pool {}: worker {} stops", pool.name, self.worker.index);
         drop(role);
-        log::trace!("pool {}: worker {} stops", pool.name, self.worker.index);
         let mut desk = pool.desk.lock();
         desk.departed();
         let tidy = desk.try_tidy();
@@ -325,7 +326,7 @@ impl Shift<'_> {
         let mut dead = Vec::new();
         let mut desk = self.pool.desk.lock();
         if arrival == Arrival::New {
-            desk.recruit_arrived();
+            desk.recruit_arrived(self.worker.index);
             self.pool.was_refused.lower();
         }
         let has_served = arrival == Arrival::Known && desk.settings().tenure == Tenure::OneJob;

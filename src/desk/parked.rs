@@ -62,8 +62,10 @@ pub(crate) enum Patience {
 
 impl Desk {
     /// This thread, a worker, begins to wait for a job of the pool.
-    pub(crate) fn park(&mut self) -> Wakes {
+    pub(crate) fn park(&mut self, index: usize) -> Wakes {
         self.clear = 0;
+        // In its start hook it is not on its way to a job any more.
+        self.starting -= usize::from(self.arriving.contains(&index));
         self.parked.threads.push(thread::current());
         // It is left out of the rules: there may be room for one more job.
         let mut wakes = Wakes::default();
@@ -72,8 +74,9 @@ impl Desk {
     }
 
     /// This thread goes on. Returns a parked one that has to look in its place, if there is any.
-    pub(crate) fn unpark(&mut self) -> Option<Thread> {
+    pub(crate) fn unpark(&mut self, index: usize) -> Option<Thread> {
         self.clear = 0;
+        self.starting += usize::from(self.arriving.contains(&index));
         let this = thread::current().id();
         let place = self.parked.threads.iter().rposition(|thread| thread.id() == this);
         if let Some(place) = place {
@@ -134,15 +137,18 @@ impl Desk {
 
     /// Jobs queued before this one may be promised to workers that are starting: they are as good as
     /// taken. The number of a job is that of the jobs queued before it.
-    pub(crate) fn first_unpromised(&mut self) -> u64 {
+    /// Of the worker `own`, which asks, nothing is expected if it is starting.
+    pub(crate) fn first_unpromised(&mut self, own: Option<usize>) -> u64 {
         if self.settings.tenure == Tenure::OneJob {
             return u64::MAX;
         }
-        if self.starting == 0 {
+        let is_own = own.is_some_and(|own| self.arriving.contains(&own));
+        let starting = self.starting - usize::from(is_own);
+        if starting == 0 {
             return 0;
         }
         // At most as many jobs are pending behind a job as were queued after it.
         let pending = self.pending() as u64;
-        (self.pushed - pending).saturating_add(self.starting as u64)
+        (self.pushed - pending).saturating_add(starting as u64)
     }
 }

@@ -70,6 +70,7 @@ impl Desk {
         let ends = Arc::new(Ends::new());
         self.workers.insert(index, Arc::clone(&ends));
         self.starting += 1;
+        self.arriving.push(index);
         self.threads.expect();
         self.tally.largest_pool_size = self.tally.largest_pool_size.max(self.workers.len());
         Recruit { index, ends }
@@ -88,7 +89,7 @@ impl Desk {
     /// The thread of a recruit was not started.
     pub(crate) fn recruit_failed(&mut self, index: usize) -> Wakes {
         self.clear = 0;
-        self.starting -= 1;
+        self.arrive(index);
         self.dismiss(index);
         self.threads.give_up(index);
         self.tally.spawn_failures += 1;
@@ -122,10 +123,15 @@ impl Desk {
     }
 
     /// The thread of a recruit takes its first look.
-    pub(crate) fn recruit_arrived(&mut self) {
+    pub(crate) fn recruit_arrived(&mut self, index: usize) {
         self.clear = 0;
-        self.starting -= 1;
+        self.arrive(index);
         self.is_refused = false;
+    }
+
+    fn arrive(&mut self, index: usize) {
+        self.arriving.retain(|other| *other != index);
+        self.starting -= 1;
     }
 
     pub(crate) fn is_oversized(&self) -> bool {

@@ -30,7 +30,7 @@ fn enqueue(desk: &mut Desk, jobs: usize) {
 fn no_job_is_queued_beside_a_free_worker_though_more_were_popped_than_seen() {
     let mut desk = desk(2, Tenure::OneJob);
     let first = desk.recruit().index;
-    desk.recruit_arrived();
+    desk.recruit_arrived(first);
     enqueue(&mut desk, 2);
     let (shelf, mut dead) = (Arc::clone(&desk.shelf), Vec::new());
     let mut outbox = shelf.lock();
@@ -51,8 +51,8 @@ fn no_job_is_queued_beside_a_free_worker_though_more_were_popped_than_seen() {
 fn while_nothing_changes_jobs_are_let_in_without_a_new_decision() {
     let mut desk = desk(1, Tenure::Lasting);
     desk.set(Settings { capacity: Some(10), ..desk.settings() });
-    drop(desk.recruit());
-    desk.recruit_arrived();
+    let index = desk.recruit().index;
+    desk.recruit_arrived(index);
     assert_eq!(desk.decide(Attempt::First), Decision::Enqueue);
     assert_eq!(desk.clear, 9, "places beside that of the first");
     for left in (0..9).rev() {
@@ -76,7 +76,7 @@ fn a_worker_looks_before_each_job_only_where_it_may_have_to_leave() {
 fn a_worker_that_has_left_is_employed_no_more() {
     let mut desk = desk(1, Tenure::Lasting);
     let index = desk.recruit().index;
-    desk.recruit_arrived();
+    desk.recruit_arrived(index);
     assert!(desk.employs(index));
     desk.retire(index).wake();
     assert!(!desk.employs(index));

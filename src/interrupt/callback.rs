@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::error::panic_text;
+use crate::logging;
 use crate::panic::{catch, discard_payload};
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Arc, Condvar, Mutex};
@@ -39,10 +40,12 @@ impl Callback {
             }
         };
         // Whatever happens below, a guard must not wait for ever.
-        let _over = Over(self);
-        if let Err(payload) = catch(f) {
+        let over = Over(self);
+        let panic = catch(f).err();
+        drop(over);
+        if let Some(payload) = panic {
             let message = panic_text(&*payload);
-            log::error!("an on_interrupt callback panicked: {message}");
+            logging::write!(Error, "an on_interrupt callback panicked: {message}");
             discard_payload(payload);
         }
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::Calls;
 use super::callback::Group;
+use crate::logging;
 use crate::sync::thread::{self, Builder as ThreadBuilder, Thread};
 use crate::sync::{Arc, Instant, Mutex};
 
@@ -142,7 +143,11 @@ impl Work {
             waiter.unpark();
         }
         if is_first {
-            log::error!("{}: could not start a thread to call callbacks on: {error}", self.name);
+            logging::write!(
+                Error,
+                "{}: could not start a thread to call callbacks on: {error}",
+                self.name
+            );
         }
     }
 

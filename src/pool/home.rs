@@ -47,7 +47,8 @@ impl Home for Pool {
         let mut desk = self.desk.lock();
         // A worker that has left has had its counts taken over, and counts no more.
         let worker = self.this_worker().filter(|(_, worker)| desk.employs(worker.index));
-        let help = claim(desk.first_unpromised());
+        let index = worker.as_ref().map(|(_, worker)| worker.index);
+        let help = claim(desk.first_unpromised(index));
         if help != Help::Ran {
             return help;
         }
@@ -79,18 +80,16 @@ impl Home for Pool {
         let Some(index) = self.this_index() else { return };
         let mut desk = self.desk.lock();
         if desk.employs(index) {
-            let wakes = desk.park();
+            let wakes = desk.park(index);
             drop(desk);
             wakes.wake();
         }
     }
 
     fn unpark(&self) {
-        if self.this_index().is_none() {
-            return;
-        }
+        let Some(index) = self.this_index() else { return };
         let mut desk = self.desk.lock();
-        let looks = desk.unpark();
+        let looks = desk.unpark(index);
         let is_oversized = desk.is_oversized();
         drop(desk);
         if let Some(thread) = looks {
@@ -113,7 +112,10 @@ impl Home for Pool {
             StandIn::LookIn(time) => Attention::LookIn(time),
             StandIn::Start(recruit) => match self.launch(recruit) {
                 Ok(()) => Attention::Started,
-                Err(_) => Attention::Refused,
+                Err(error) => {
+                    self.report_refusal(&error);
+                    Attention::Refused
+                }
             },
             StandIn::TooMany => Attention::Full,
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Pool;
 use crate::hooks::Worker;
 use crate::job::waiting::{Runs, RunsHere};
+use crate::logging;
 use crate::post::Post;
 use crate::stack::Base;
 use crate::stats::Ends;
@@ -69,9 +70,17 @@ impl Runs for Running {
         let pool = &self.pool;
         match post.origin() {
             Some(origin) => {
-                log::warn!("pool {pool}: {origin} has waited for {awaited} for {time:.0?}");
+                logging::write!(
+                    Warn,
+                    "pool {pool}: {origin} has waited for {awaited} for {time:.0?}"
+                );
             }
-            None => log::warn!("pool {pool}: a hook has waited for {awaited} for {time:.0?}"),
+            None => {
+                logging::write!(
+                    Warn,
+                    "pool {pool}: a hook has waited for {awaited} for {time:.0?}"
+                );
+            }
         }
     }
 }
@@ -102,6 +111,13 @@ impl Pool {
     /// This thread runs a hook.
     pub(crate) fn enter_hook(&self) -> RoleGuard {
         self.enter(RoleKind::Hook, None, None)
+    }
+
+    /// Calls a logger or an observer that is told of this pool's life. The pool's end may depend on
+    /// this thread, so to wait for it there is refused, as it is to a job of the pool.
+    pub(crate) fn aside<R>(&self, tell: impl FnOnce() -> R) -> R {
+        let _role = self.enter_hook();
+        tell()
     }
 
     /// Calls `f` with the first role of this thread that has an answer.

@@ -11,6 +11,7 @@ use std::fmt;
 
 use super::handle::ScopedHandle;
 use super::roll::Roll;
+use crate::logging;
 use crate::rejection::{RejectReason, Rejected};
 use crate::sync::Arc;
 
@@ -93,7 +94,10 @@ impl ScopedRejected {
         let Self { rejected, roll, pool } = self;
         let has_run = rejected.into_job().try_run();
         if !has_run && roll.is_closing() {
-            log::warn!("pool {pool}: a rejected job does not run, as its scope has ended");
+            logging::write!(
+                Warn,
+                "pool {pool}: a rejected job does not run, as its scope has ended"
+            );
         }
     }
 }

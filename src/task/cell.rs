@@ -6,6 +6,7 @@ use super::JobState;
 use crate::error::{CancelReason, JoinError, Never, Payload, panic_text};
 use crate::job::waiting::{Place, Progress};
 use crate::job::{Home, News, discard_payload, drop_caught};
+use crate::logging;
 use crate::sync::Arc;
 use crate::sync::thread::Thread;
 use crate::watch::Watch;
@@ -210,7 +211,7 @@ pub(super) fn report(payload: Payload, home: Option<&Arc<dyn Home>>) {
         home.report_panic(payload);
     } else {
         let message = panic_text(&*payload);
-        log::error!("a job whose handle is gone panicked: {message}");
+        logging::write!(Error, "a job whose handle is gone panicked: {message}");
         discard_payload(payload);
     }
 }

@@ -8,11 +8,11 @@
 use std::fs;
 use std::io;
 use std::panic::{panic_any, resume_unwind};
-use std::process::{Output, Stdio, exit};
+use std::process::{Output, exit};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use workcrew::policy::CallerRuns;
@@ -22,26 +22,13 @@ use workcrew::{
 };
 
 use crate::shutdown_now::{Fate, Ledger};
-use crate::support::alone::{assert_passed, command};
-use crate::support::{Counter, Gate, LONG, block_worker, eventually, finish, repeat, settled};
+use crate::support::alone::{assert_passed, run};
+use crate::support::{Counter, Gate, block_worker, eventually, finish, repeat, settled};
 
 /// Runs an ignored test of this module in a process of its own, which must not hang.
 #[track_caller]
 fn alone(name: &str) -> Output {
-    let mut child = command(&format!("faults::{name}"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let deadline = Instant::now() + LONG;
-    while child.try_wait().unwrap().is_none() {
-        if Instant::now() > deadline {
-            child.kill().unwrap();
-            panic!("{name} hangs: {:?}", child.wait_with_output().unwrap());
-        }
-        thread::yield_now();
-    }
-    child.wait_with_output().unwrap()
+    run(&format!("faults::{name}"))
 }
 
 /// The same, of a test that has to pass.

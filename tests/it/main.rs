@@ -34,6 +34,7 @@ mod keep_until; // what is left to a pool's end
 mod stats; // the figures
 mod errors; // how errors, and caught panics, are passed on
 mod texts; // errors, Debug and the log
+mod logging; // loggers that panic, call back, or are flooded
 mod running; // names, and the jobs that are being run
 mod faults; // refused threads, unlikely panics, abrupt ends
 mod model; // all of the above, against a model and by chance

@@ -116,6 +116,23 @@ fn only_the_monotonic_clock_is_read() {
 }
 
 #[test]
+fn every_line_of_the_log_is_written_in_one_file() {
+    for (name, text) in sources("src") {
+        let names_it = |(at, _): (usize, &str)| {
+            let before = text[..at].chars().next_back();
+            !before.is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
+        };
+        let names_it = text.match_indices("log::").any(names_it) || text.contains("use log;");
+        assert_eq!(names_it, is_logging(&name), "the log crate in {name}");
+    }
+}
+
+/// Whether the file may name the log crate: what writes to the log, and a test's logger.
+fn is_logging(name: &str) -> bool {
+    ["logging.rs", "shutdown/tests.rs"].contains(&name)
+}
+
+#[test]
 fn orderings_stand_where_atomics_live() {
     for (name, text) in sources("src") {
         if !is_test(&name) && text.contains("Ordering::") {
