@@ -16,6 +16,8 @@ use crate::shutdown_plan::ShutdownPlan;
 use crate::sync::{Arc, thread};
 use crate::wait::{Deadline, Heed, Waiter, park_until};
 
+mod joining; // the threads that have ended
+
 /// What dropping a [`ThreadPoolExecutor`](crate::ThreadPoolExecutor) does.
 ///
 /// Whatever is chosen: while the thread is panicking, dropping it is `shutdown_now` without a wait,
@@ -127,6 +129,12 @@ impl Pool {
         deadline: Deadline,
         heed: Heed,
     ) -> Result<(), AwaitError> {
+        self.wait_over(deadline, heed)?;
+        self.wait_joined(deadline, heed)
+    }
+
+    /// Waits until the pool has ended, and its threads but for their very last steps.
+    fn wait_over(self: &Arc<Self>, deadline: Deadline, heed: Heed) -> Result<(), AwaitError> {
         if self.is_inside() {
             return Err(AwaitError::FromWorker);
         }
@@ -140,6 +148,9 @@ impl Pool {
             if desk.threads.includes_this() {
                 return Err(AwaitError::FromWorker);
             }
+            if has_ended && desk.threads.are_over() {
+                return Ok(());
+            }
             let until = if desk.is_stranded() {
                 deadline.sooner(Deadline::after(RESCUE))
             } else {
@@ -147,19 +158,25 @@ impl Pool {
             };
             let waiter = Waiter::new();
             desk.end_waiters.push(Arc::clone(&waiter));
-            let has_gone = has_ended && desk.threads.has_gone();
             drop(desk);
-            if has_gone {
-                self.join_gone();
-                continue;
-            }
-            if let Err(error) = waiter.wait(until, heed) {
-                self.desk.lock().end_waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
+            if let Err(error) = self.wait_to_look(&waiter, until, heed) {
                 if error == AwaitError::Interrupted || deadline.is_past() {
                     return Err(error);
                 }
             }
         }
+    }
+
+    /// Waits until something has happened for which those who wait for the pool's end look again.
+    fn wait_to_look(
+        &self,
+        waiter: &Arc<Waiter>,
+        until: Deadline,
+        heed: Heed,
+    ) -> Result<(), AwaitError> {
+        waiter.wait(until, heed).inspect_err(|_| {
+            self.desk.lock().end_waiters.retain(|other| !Arc::ptr_eq(other, waiter));
+        })
     }
 
     /// Waits for a moment at which nothing is queued or running.
@@ -241,8 +258,12 @@ impl Pool {
         let mut heed = Heed::Interrupts;
         loop {
             while self.run_stranded() {}
-            match self.wait_end(Deadline::after(LONG), heed) {
-                Ok(()) => return,
+            match self.wait_over(Deadline::after(LONG), heed) {
+                Ok(()) => {
+                    // Nothing is left that an interrupt could end, so that this cannot fail.
+                    self.wait_joined(Deadline::NEVER, Heed::Nothing).ok();
+                    return;
+                }
                 Err(AwaitError::Interrupted) => {
                     heed = Heed::Nothing;
                     log::warn!("pool {}: interrupted while closing, stops", self.name);

@@ -158,34 +158,10 @@ impl Pool {
 
     fn launch(self: &Arc<Self>, recruit: Recruit) -> io::Result<()> {
         let result = self.threads.start(self, recruit);
-        self.join_gone();
         if let Err(error) = &result {
             log::error!("pool {}: could not start a worker thread: {error}", self.name);
         }
         result
-    }
-
-    /// Joins the threads that have ended.
-    pub(crate) fn join_gone(&self) {
-        let gone = self.desk.lock().threads.take_gone();
-        if gone.is_empty() {
-            return;
-        }
-        let count = gone.len();
-        for thread in gone {
-            if !thread.join() {
-                log::warn!(
-                    "pool {}: the thread factory returned the handle of another thread than the \
-                     worker's; it is not joined",
-                    self.name
-                );
-            }
-        }
-        let mut desk = self.desk.lock();
-        desk.threads.joined(count);
-        let wakes = desk.note_over();
-        drop(desk);
-        wakes.wake();
     }
 }
 
