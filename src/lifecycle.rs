@@ -13,16 +13,20 @@ use crate::pool::Pool;
 use crate::post::Post;
 use crate::running::Listed;
 use crate::shutdown_plan::ShutdownPlan;
-use crate::sync::{Arc, thread};
+use crate::sync::Arc;
 use crate::wait::{Deadline, Heed, Waiter, park_until};
 
 mod joining; // the threads that have ended
 
 /// What dropping a [`ThreadPoolExecutor`](crate::ThreadPoolExecutor) does.
 ///
-/// Whatever is chosen: while the thread is panicking, dropping it is `shutdown_now` without a wait,
-/// and on one of the pool's own workers it never waits. Nor does it wait after
+/// Whatever is chosen: if a panic drops it, that is `shutdown_now` without a wait, and on one of the
+/// pool's own workers it never waits. Nor does it wait after
 /// [`shutdown_with`](crate::Handle::shutdown_with) has reported that the pool did not end.
+///
+/// A panic drops it if the thread is panicking and the pool is older than that panic. One that was
+/// made by a destructor which a panic runs is dropped as ever; so does an end that is asked for by
+/// name, as [`close`](crate::ThreadPoolExecutor::close), what its name says.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum OnDrop {
@@ -216,12 +220,13 @@ impl Pool {
         }
     }
 
+    /// Ends the pool as a panic of its owner does.
+    pub(crate) fn abandon(self: &Arc<Self>) {
+        self.drop_unrun(self.shutdown_now());
+    }
+
     /// Ends the pool as its owner's drop does.
     pub(crate) fn end(self: &Arc<Self>, on_drop: OnDrop) {
-        if thread::panicking() {
-            self.drop_unrun(self.shutdown_now());
-            return;
-        }
         if self.stopping.lock().is_given_up() {
             return;
         }
