@@ -257,11 +257,16 @@ impl Handle {
     }
 
     /// Waits until the pool has ended: every job, every worker, `on_terminated`, and the worker
-    /// threads are joined, so their thread-local destructors have run too.
+    /// threads are joined, so their thread-local destructors have run too, and those of C libraries.
+    ///
+    /// Without a limit, and outside of a job, this thread joins them. Otherwise a helper thread does,
+    /// named after the pool with `-join` at its end. While the operating system refuses one it is
+    /// asked again, and threads are joined here once their last steps began a second ago.
     ///
     /// # Errors
     ///
-    /// [`AwaitError::TimedOut`] after `timeout`, [`AwaitError::Interrupted`] if the job that calls
+    /// [`AwaitError::TimedOut`] after `timeout`, also if the pool has ended and a thread has not come
+    /// to the end of its destructors, [`AwaitError::Interrupted`] if the job that calls
     /// this is interrupted, and at once [`AwaitError::FromWorker`] if the caller is a job or a hook
     /// of this pool, which would wait for itself.
     pub fn await_termination(&self, timeout: Duration) -> Result<(), AwaitError> {

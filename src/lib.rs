@@ -189,8 +189,11 @@
 //! Dropping the [`ThreadPoolExecutor`] is [`close`](ThreadPoolExecutor::close), unless
 //! [`on_drop`](Builder::on_drop) says otherwise. It waits for jobs without a limit, and every ten
 //! seconds the log names those that it waits for; with [`OnDrop::Plan`] it waits as long as the plan
-//! says. After a report that the pool has not ended it does not wait again. While the thread is panicking it is `shutdown_now` without a wait: the
-//! pending jobs are dropped. On one of the pool's own workers it never waits. Locals are dropped in
+//! says. After a report that the pool has not ended it does not wait again. If a panic drops it, that
+//! is `shutdown_now` without a wait: the pending jobs are dropped. Only a panic that began in the
+//! pool's life counts, not the one in whose unwinding a destructor makes a pool and drops it; and
+//! [`close`](ThreadPoolExecutor::close) and [`detach`](ThreadPoolExecutor::detach), called by name, do
+//! what they say in any case. On one of the pool's own workers a drop never waits. Locals are dropped in
 //! the reverse order of their declaration, so declare the pool after what its jobs use, or let the
 //! pool keep that: [`keep_until_terminated`](Handle::keep_until_terminated).
 //!

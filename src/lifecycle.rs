@@ -15,14 +15,20 @@ use crate::pool::Pool;
 use crate::post::Post;
 use crate::running::Listed;
 use crate::shutdown_plan::ShutdownPlan;
-use crate::sync::{Arc, thread};
+use crate::sync::Arc;
 use crate::wait::{Deadline, Heed, Waiter, park_until};
+
+mod joining; // the threads that have ended
 
 /// What dropping a [`ThreadPoolExecutor`](crate::ThreadPoolExecutor) does.
 ///
-/// Whatever is chosen: while the thread is panicking, dropping it is `shutdown_now` without a wait,
-/// and on one of the pool's own workers it never waits. Nor does it wait after
+/// Whatever is chosen: if a panic drops it, that is `shutdown_now` without a wait, and on one of the
+/// pool's own workers it never waits. Nor does it wait after
 /// [`shutdown_with`](crate::Handle::shutdown_with) has reported that the pool did not end.
+///
+/// A panic drops it if the thread is panicking and the pool is older than that panic. One that was
+/// made by a destructor which a panic runs is dropped as ever; so does an end that is asked for by
+/// name, as [`close`](crate::ThreadPoolExecutor::close), what its name says.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum OnDrop {
@@ -189,6 +195,12 @@ impl Pool {
         deadline: Deadline,
         heed: Heed,
     ) -> Result<(), AwaitError> {
+        self.wait_over(deadline, heed)?;
+        self.wait_joined(deadline, heed)
+    }
+
+    /// Waits until the pool has ended, and its threads but for their very last steps.
+    fn wait_over(self: &Arc<Self>, deadline: Deadline, heed: Heed) -> Result<(), AwaitError> {
         if self.is_inside() {
             return Err(AwaitError::FromWorker);
         }
@@ -202,6 +214,9 @@ impl Pool {
             if desk.threads.includes_this() {
                 return Err(AwaitError::FromWorker);
             }
+            if has_ended && desk.threads.are_over() {
+                return Ok(());
+            }
             let until = if desk.is_stranded() {
                 deadline.sooner(Deadline::after(RESCUE))
             } else {
@@ -209,19 +224,25 @@ impl Pool {
             };
             let waiter = Waiter::new();
             desk.end_waiters.push(Arc::clone(&waiter));
-            let has_gone = has_ended && desk.threads.has_gone();
             drop(desk);
-            if has_gone {
-                self.join_gone();
-                continue;
-            }
-            if let Err(error) = waiter.wait(until, heed) {
-                self.desk.lock().end_waiters.retain(|other| !Arc::ptr_eq(other, &waiter));
+            if let Err(error) = self.wait_to_look(&waiter, until, heed) {
                 if error == AwaitError::Interrupted || deadline.is_past() {
                     return Err(error);
                 }
             }
         }
+    }
+
+    /// Waits until something has happened for which those who wait for the pool's end look again.
+    fn wait_to_look(
+        &self,
+        waiter: &Arc<Waiter>,
+        until: Deadline,
+        heed: Heed,
+    ) -> Result<(), AwaitError> {
+        waiter.wait(until, heed).inspect_err(|_| {
+            self.desk.lock().end_waiters.retain(|other| !Arc::ptr_eq(other, waiter));
+        })
     }
 
     /// Waits for a moment at which nothing is queued or running.
@@ -261,12 +282,13 @@ impl Pool {
         }
     }
 
+    /// Ends the pool as a panic of its owner does.
+    pub(crate) fn abandon(self: &Arc<Self>) {
+        self.drop_unrun(self.shutdown_now());
+    }
+
     /// Ends the pool as its owner's drop does.
     pub(crate) fn end(self: &Arc<Self>, on_drop: OnDrop) {
-        if thread::panicking() {
-            self.stop_unrun();
-            return;
-        }
         if self.stopping.lock().is_given_up() {
             return;
         }
@@ -308,8 +330,12 @@ impl Pool {
         let mut heed = Heed::Interrupts;
         loop {
             while self.run_stranded() {}
-            match self.wait_end(Deadline::after(LONG), heed) {
-                Ok(()) => return,
+            match self.wait_over(Deadline::after(LONG), heed) {
+                Ok(()) => {
+                    // Nothing is left that an interrupt could end, so that this cannot fail.
+                    self.wait_joined(Deadline::NEVER, Heed::Nothing).ok();
+                    return;
+                }
                 Err(AwaitError::Interrupted) => {
                     heed = Heed::Nothing;
                     let pending = self.stop(CancelReason::Shutdown, Deadline::NEVER);

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use crate::error::{Payload, panic_text};
 use crate::interrupt::{self, Interrupt};
 use crate::job::waiting::{Attention, Standing};
-use crate::job::{Bound, Help, Home, Job, Moved, Pending, discard_payload, drop_caught};
+use crate::job::{Bound, Help, Home, Job, Moved, Origin, Pending, discard_payload, drop_caught};
 use crate::logging;
 use crate::sync::{Arc, thread_local};
 
@@ -171,6 +171,10 @@ impl Home for Runner {
 
     fn report_panic(&self, payload: Payload) {
         self.panicked("a job whose handle is gone", payload);
+    }
+
+    fn report(&self, source: &str, _origin: Option<&Origin>, payload: Payload) {
+        self.panicked(source, payload);
     }
 }
 

@@ -19,7 +19,10 @@ use crate::settings::{CoreTimeout, Queue};
 use crate::stats::PoolStats;
 use crate::sync::Arc;
 
-mod ending; // ending it with a report
+use self::unwinding::Unwinding;
+
+mod ending; // ending it by name, and with a report
+mod unwinding; // whether a panic is why it is dropped
 
 /// A thread pool, owned: dropping it ends the pool, by default after all its jobs.
 ///
@@ -44,11 +47,12 @@ pub struct ThreadPoolExecutor {
     handle: Handle,
     pool: Arc<Pool>,
     on_drop: OnDrop,
+    unwinding: Unwinding,
 }
 
 impl ThreadPoolExecutor {
     pub(crate) fn new(pool: Arc<Pool>, on_drop: OnDrop) -> Self {
-        Self { handle: Handle::new(&pool), pool, on_drop }
+        Self { handle: Handle::new(&pool), pool, on_drop, unwinding: Unwinding::now() }
     }
 
     /// Returns a builder with the default settings.
@@ -269,22 +273,6 @@ impl ThreadPoolExecutor {
         self.handle.stats()
     }
 
-    /// Shuts the pool down and waits until every accepted job has run and the threads are joined.
-    ///
-    /// If the job that calls this is interrupted meanwhile, the pool is stopped as by
-    /// `shutdown_now`, its pending jobs are dropped, and the wait goes on, as in the JDK. Called on
-    /// one of the pool's own workers it does not wait, and the log says so.
-    pub fn close(mut self) {
-        self.pool.resume_waiting();
-        self.on_drop = OnDrop::Close;
-    }
-
-    /// Shuts the pool down and waits for nothing: the accepted jobs are run as long as the program
-    /// does.
-    pub fn detach(mut self) {
-        self.on_drop = OnDrop::Detach;
-    }
-
     /// Takes back all pending jobs, in the order of their submission. The pool stays open.
     #[must_use = "these jobs were accepted and have not been run; drop them explicitly if that is meant"]
     pub fn take_pending(&self) -> Vec<Job> {
@@ -372,7 +360,11 @@ impl ThreadPoolExecutor {
 
 impl Drop for ThreadPoolExecutor {
     fn drop(&mut self) {
-        self.pool.end(std::mem::take(&mut self.on_drop));
+        if self.unwinding.is_why() {
+            self.pool.abandon();
+        } else {
+            self.pool.end(std::mem::take(&mut self.on_drop));
+        }
     }
 }
 

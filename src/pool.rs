@@ -156,9 +156,7 @@ impl Pool {
     }
 
     fn launch(self: &Arc<Self>, recruit: Recruit) -> io::Result<()> {
-        let result = self.threads.start(self, recruit);
-        self.join_gone();
-        result
+        self.threads.start(self, recruit)
     }
 
     fn report_refusal(&self, error: &io::Error) {
@@ -172,33 +170,17 @@ impl Pool {
         });
     }
 
-    /// Joins the threads that have ended.
-    pub(crate) fn join_gone(&self) {
-        let gone = self.desk.lock().threads.take_gone();
-        if gone.is_empty() {
-            return;
-        }
-        let count = gone.len();
-        let mut foreign = false;
-        for thread in gone {
-            foreign |= !thread.join();
-        }
-        let mut desk = self.desk.lock();
-        desk.threads.joined(count);
-        let wakes = desk.note_over();
-        drop(desk);
-        wakes.wake();
-        if foreign {
-            self.aside(|| {
-                logging::write!(
-                    limit: self.limits.foreign,
-                    Warn,
-                    "pool {}: the thread factory returned the handle of another thread than the \
-                     worker's; it is not joined",
-                    self.name
-                );
-            });
-        }
+    /// Says that a factory has returned another thread's handle.
+    pub(crate) fn report_foreign(&self) {
+        self.aside(|| {
+            logging::write!(
+                limit: self.limits.foreign,
+                Warn,
+                "pool {}: the thread factory returned the handle of another thread than the \
+                 worker's; it is not joined",
+                self.name
+            );
+        });
     }
 }
 

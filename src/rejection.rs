@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::desk::Turn;
 use crate::error::CancelReason;
-use crate::job::{Job, Pending};
+use crate::job::{Home, Job, Pending, enter_policy};
 use crate::pool::{KeptRoom, Pool};
 use crate::stats::PoolStats;
 use crate::sync::Arc;
@@ -132,6 +132,10 @@ impl std::error::Error for Rejected {}
 /// It must give the job to one of the methods of [`Saturation`], or return it in an error; a job
 /// that it drops instead counts as discarded. If it panics, the panic reaches the submitter.
 ///
+/// A panic of a job that it [runs](Job::run), or of the destructor of one that it drops, does not
+/// reach it, and so does not cost the job that it was asked about: a handle receives it, or else the
+/// pool reports it.
+///
 /// The built-in ones are in [`policy`].
 ///
 /// # Examples
@@ -202,7 +206,9 @@ impl<'a> Saturation<'a> {
     pub(crate) fn consult(self, policy: &dyn RejectionPolicy, job: Job) -> Result<(), Rejected> {
         // Should the policy drop it.
         job.because(CancelReason::Discarded);
+        let asked = enter_policy(Arc::clone(self.pool) as Arc<dyn Home>);
         let result = policy.rejected(job, &self);
+        drop(asked);
         if let Err(rejected) = &result {
             rejected.job.because(CancelReason::Dropped);
             self.open.set(false);

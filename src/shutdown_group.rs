@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
@@ -88,18 +89,21 @@ impl ShutdownGroup {
 }
 
 /// Where one of several pools is stopped.
-enum Stop<'scope> {
-    There(thread::ScopedJoinHandle<'scope, ShutdownReport>),
-    Here(&'scope Handle),
+enum Stop<'pools> {
+    There,
+    Here(&'pools Handle),
 }
 
 /// Stops the pools at the same time, and returns their reports in their order.
 fn side_by_side(pools: &[Handle], plan: &ShutdownPlan) -> Vec<ShutdownReport> {
     let Some((last, others)) = pools.split_last() else { return Vec::new() };
     let start = Instant::now();
+    let places: Vec<_> = pools.iter().map(|_| OnceLock::new()).collect();
+    // The end of the scope waits for what its threads do, not for their very last steps, as a join
+    // would.
     thread::scope(|scope| {
-        let there = |pool| match spawn(scope, pool, plan) {
-            Ok(thread) => Stop::There(thread),
+        let there = |(pool, place)| match spawn(scope, pool, plan, place) {
+            Ok(()) => Stop::There,
             Err(error) => {
                 logging::write!(Warn, "pool {}: no thread to stop it on: {error}", pool.name());
                 Stop::Here(pool)
@@ -107,39 +111,46 @@ fn side_by_side(pools: &[Handle], plan: &ShutdownPlan) -> Vec<ShutdownReport> {
         };
         let stops: Vec<_> = others
             .iter()
+            .zip(&places)
             // Only its own job can say that it is one.
-            .map(|pool| if pool.is_inside() { Stop::Here(pool) } else { there(pool) })
+            .map(
+                |(pool, place)| {
+                    if pool.is_inside() { Stop::Here(pool) } else { there((pool, place)) }
+                },
+            )
             .chain([Stop::Here(last)])
             .collect();
         // While one is waited for here, the others come to their end as well.
         for stop in &stops {
             match stop {
                 Stop::Here(pool) => pool.shutdown(),
-                Stop::There(_) => {}
+                Stop::There => {}
             }
         }
-        // The report, or the thread that brings it.
-        let reports: Vec<_> = stops
-            .into_iter()
-            .map(|stop| match stop {
-                Stop::Here(pool) => Ok(pool.shutdown_with(&plan.after(start.elapsed()))),
-                Stop::There(thread) => Err(thread),
-            })
-            .collect();
-        let joined = |thread: thread::ScopedJoinHandle<'_, _>| {
-            thread.join().expect("a run contains the user's panics")
-        };
-        reports.into_iter().map(|report| report.unwrap_or_else(joined)).collect()
-    })
+        for (stop, place) in stops.iter().zip(&places) {
+            match stop {
+                Stop::Here(pool) => {
+                    place.get_or_init(|| pool.shutdown_with(&plan.after(start.elapsed())));
+                }
+                Stop::There => {}
+            }
+        }
+    });
+    let report = |place: OnceLock<_>| place.into_inner().expect("a run contains the user's panics");
+    places.into_iter().map(report).collect()
 }
 
 fn spawn<'scope>(
     scope: &'scope thread::Scope<'scope, '_>,
     pool: &'scope Handle,
     plan: &'scope ShutdownPlan,
-) -> io::Result<thread::ScopedJoinHandle<'scope, ShutdownReport>> {
+    place: &'scope OnceLock<ShutdownReport>,
+) -> io::Result<()> {
     let builder = thread::Builder::new().name(format!("stop-{}", pool.name()));
-    builder.spawn_scoped(scope, || pool.shutdown_with(plan))
+    let stop = || {
+        place.get_or_init(|| pool.shutdown_with(plan));
+    };
+    builder.spawn_scoped(scope, stop).map(drop)
 }
 
 /// How the pools of a [`ShutdownGroup`] ended.

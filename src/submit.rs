@@ -8,7 +8,7 @@ use crate::desk::{Desk, Wake};
 use crate::error::CancelReason;
 use crate::hooks::Worker;
 use crate::interrupt;
-use crate::job::{Awaited, Home, Job, Moved, drop_caught};
+use crate::job::{Awaited, Home, Job, Moved, drop_caught, enter_job};
 use crate::logging;
 use crate::phase::Phase;
 use crate::pool::Pool;
@@ -281,11 +281,13 @@ impl Pool {
     /// Runs a job that the desk counts as a caller's.
     pub(crate) fn run_as_caller(&self, post: &Arc<Post>, job: Job) {
         let role = self.enter_as_caller(post);
+        let entered = enter_job();
         let frame = interrupt::enter_inline(&self.stop);
         let worker = Worker { index: 0, pool: Arc::clone(&self.name) };
         post.start_now();
         let (outcome, settlement) = self.run(&worker, post, job);
         drop(frame);
+        drop(entered);
         let mut desk = self.desk.lock();
         desk.tally.end(outcome);
         desk.caller_ends(post);

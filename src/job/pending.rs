@@ -137,4 +137,6 @@ pub(crate) trait Home: Send + Sync {
     fn attend(self: Arc<Self>, standing: Standing) -> Attention;
     /// Tells whom it concerns of a panic that no handle will receive.
     fn report_panic(&self, payload: Payload);
+    /// The same of what `source` names, with where that came from if it is a job.
+    fn report(&self, source: &str, origin: Option<&Origin>, payload: Payload);
 }

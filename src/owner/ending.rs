@@ -1,11 +1,36 @@
-//! Owns the owner's ways to end its pool with a report, and what it can leave to that end.
+//! Owns the owner's ways to end its pool by name or with a report, and what it can leave to that end.
 
 use super::ThreadPoolExecutor;
+use super::unwinding::Unwinding;
 use crate::kept::Kept;
+use crate::lifecycle::OnDrop;
 use crate::shutdown_plan::ShutdownPlan;
 use crate::shutdown_report::ShutdownReport;
 
 impl ThreadPoolExecutor {
+    /// Shuts the pool down and waits until every accepted job has run and the threads are joined.
+    ///
+    /// If the job that calls this is interrupted meanwhile, the pool is stopped as by
+    /// `shutdown_now`, its pending jobs are dropped, and the wait goes on, as in the JDK. Called on
+    /// one of the pool's own workers it does not wait, and the log says so. While the thread is
+    /// panicking, as in a destructor that the panic runs, it waits as ever.
+    pub fn close(mut self) {
+        self.pool.resume_waiting();
+        self.end_by(OnDrop::Close);
+    }
+
+    /// Shuts the pool down and waits for nothing: the accepted jobs are run as long as the program
+    /// does, also if the thread is panicking.
+    pub fn detach(mut self) {
+        self.end_by(OnDrop::Detach);
+    }
+
+    /// Has the drop that follows end the pool like this, whatever else would.
+    fn end_by(&mut self, on_drop: OnDrop) {
+        self.on_drop = on_drop;
+        self.unwinding = Unwinding::Disregarded;
+    }
+
     /// Carries out a shutdown plan, and reports how it went. See
     /// [`Handle::shutdown_with`](crate::Handle::shutdown_with).
     ///

@@ -6,7 +6,7 @@ use crate::error::Payload;
 use crate::hooks::Worker;
 use crate::interrupt;
 use crate::job::waiting::{Attention, Standing};
-use crate::job::{Bound, Help, Home, Job, Pending};
+use crate::job::{Bound, Help, Home, Job, Origin, Pending, enter_job};
 use crate::post::Post;
 use crate::stack;
 use crate::stats::Ends;
@@ -124,6 +124,10 @@ impl Home for Pool {
     fn report_panic(&self, payload: Payload) {
         self.hooks.panicked(&self.name, "a job whose handle is gone", payload);
     }
+
+    fn report(&self, source: &str, origin: Option<&Origin>, payload: Payload) {
+        self.hooks.panicked_from(&self.name, source, origin, payload);
+    }
 }
 
 impl Pool {
@@ -147,10 +151,12 @@ impl Pool {
     fn run_inline(&self, ends: &Ends, worker: &Worker, job: Job) {
         // A frame of its own: the waiting job's interrupt comes back after.
         let frame = interrupt::enter_inline(&self.stop);
+        let entered = enter_job();
         ends.post.push_down();
         ends.post.start_now();
         let (outcome, settlement) = self.run(worker, &ends.post, job);
         ends.post.pop_up();
+        drop(entered);
         drop(frame);
         ends.note(outcome);
         drop(settlement);

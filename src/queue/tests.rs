@@ -3,7 +3,7 @@
 use super::*;
 use crate::error::Payload;
 use crate::job::waiting::{Attention, Standing};
-use crate::job::{Bound, Help, Home, Pending, Queued};
+use crate::job::{Bound, Help, Home, Origin, Pending, Queued};
 use crate::job_handle::JobHandle;
 use crate::sync::{Arc, Mutex};
 use crate::task::CancelOutcome;
@@ -258,6 +258,10 @@ impl Home for Former {
     }
 
     fn report_panic(&self, _payload: Payload) {
+        unreachable!("nobody panics")
+    }
+
+    fn report(&self, _source: &str, _origin: Option<&Origin>, _payload: Payload) {
         unreachable!("nobody panics")
     }
 }

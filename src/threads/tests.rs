@@ -9,6 +9,7 @@ fn thread() -> JoinHandle<()> {
 fn assert_blank(threads: &Threads) {
     assert!(threads.all_joined() && threads.are_over());
     assert!(threads.running.is_empty() && threads.gone.is_empty());
+    assert!(threads.joining.is_empty());
     assert!(threads.early.is_empty() && threads.handleless.is_empty());
     assert!(threads.given_up.is_empty());
 }
@@ -52,9 +53,17 @@ fn nothing_is_kept_of_a_thread_that_has_ended() {
     assert!(threads.made(4, None).is_none());
     threads.ended(4, second);
     assert!(threads.are_over() && !threads.all_joined());
-    let gone = threads.take_gone();
+    let mut gone = threads.take_gone();
     assert_eq!(gone.len(), 2);
-    threads.joined(gone.into_iter().filter_map(|gone| gone.join().then_some(())).count());
+    assert!(threads.are_over() && !threads.all_joined(), "they are being joined");
+    threads.put_back(gone.pop().expect("two were taken"));
+    assert!(threads.are_over() && !threads.all_joined(), "one is to be joined again");
+    gone.extend(threads.take_gone());
+    for gone in gone {
+        let thread = gone.ran_on();
+        assert!(gone.join());
+        threads.joined(thread);
+    }
     assert_blank(&threads);
 }
 

@@ -117,9 +117,12 @@ fn assert_refusals_cost_nothing(stack: usize) {
 mod limits {
     //! Limits that Linux sets to a process.
 
-    use super::{assert_refusals_cost_nothing, fs, passes_alone};
     use nix::sys::resource::{Resource, rlim_t, setrlimit};
     use nix::unistd::{Uid, setuid};
+    use workcrew::{ShutdownPlan, ThreadPoolExecutor};
+
+    use super::{assert_refusals_cost_nothing, eventually, fs, passes_alone, thread};
+    use crate::support::LONG;
 
     /// Bytes of a stack of which the limit has room for few.
     const STACK: usize = if cfg!(target_pointer_width = "64") { 1 << 30 } else { 1 << 26 };
@@ -138,6 +141,30 @@ mod limits {
             setrlimit(Resource::RLIMIT_NPROC, 12, 12).unwrap();
             assert_refusals_cost_nothing(64 * 1024);
         }
+    }
+
+    #[test]
+    fn a_pool_ends_also_where_no_thread_can_be_had_to_join_its_threads() {
+        passes_alone("limits::alone_without_a_joiner");
+    }
+
+    #[test]
+    #[ignore = "it limits the whole process; run by the test above, in one of its own"]
+    fn alone_without_a_joiner() {
+        if !Uid::effective().is_root() {
+            return;
+        }
+        let pools: Vec<_> = (0..2).map(|_| ThreadPoolExecutor::fixed(2).unwrap()).collect();
+        for pool in &pools {
+            pool.prestart_all_core_threads().unwrap();
+            pool.shutdown();
+            eventually("it has ended", || pool.is_terminated());
+        }
+        setuid(Uid::from_raw(54_322)).unwrap();
+        setrlimit(Resource::RLIMIT_NPROC, 1, 1).unwrap();
+        assert!(thread::Builder::new().spawn(|| ()).is_err(), "threads can be started");
+        pools[0].await_termination(LONG).unwrap();
+        assert_eq!(pools[1].shutdown_with(&ShutdownPlan::new()).code(), 0);
     }
 
     #[test]
