@@ -221,10 +221,8 @@ impl<T> Members<T> {
             if self.handles.is_empty() {
                 return Ok(None);
             }
-            if let Some(bound) = bound
-                && !interrupt::is_interrupted()
-                && self.help(bound)
-            {
+            let may_help = bound.filter(|_| !interrupt::is_interrupted());
+            if may_help.is_some_and(|bound| self.help(bound)) {
                 known = Company::Likely;
                 continue;
             }

@@ -4,7 +4,7 @@
 //! A worker counts a job as ended and takes its next one, or its place on the idle stack, before it
 //! tells the job's handle: so whoever has joined a job finds its worker free.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 
@@ -20,12 +20,16 @@ use crate::queue::{Outbox, Popped};
 use crate::settings::Tenure;
 use crate::stack;
 use crate::stats::Ends;
-use crate::sync::thread::{self, Builder as ThreadBuilder, JoinHandle, ThreadId};
+use crate::sync::thread::{Builder as ThreadBuilder, JoinHandle};
 use crate::sync::{
     Arc, AtomicBool, Instant, MutexGuard, Ordering, Receiver, RecvTimeoutError, Sender, bounded,
     thread_local,
 };
 use crate::wait::{Deadline, spin_until};
+
+use self::last_step::LastStep;
+
+mod last_step; // the end of its thread
 
 type Factory = Box<dyn Fn(WorkerThread) -> io::Result<JoinHandle<()>> + Send + Sync>;
 type Namer = Box<dyn Fn(usize) -> String + Send + Sync>;
@@ -63,26 +67,6 @@ struct Fate {
 thread_local! {
     /// This thread is inside a thread factory.
     static IN_FACTORY: Cell<bool> = const { Cell::new(false) };
-    /// Made before any thread-local of the user's, on the thread of a worker, and so destroyed
-    /// after them: destructors run in the opposite order.
-    static LAST_STEPS: RefCell<Vec<LastStep>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Tells the pool, when dropped, that the thread of a worker is at its end.
-struct LastStep {
-    pool: Arc<Pool>,
-    index: usize,
-    thread: ThreadId,
-}
-
-impl Drop for LastStep {
-    fn drop(&mut self) {
-        let mut desk = self.pool.desk.lock();
-        desk.threads.ended(self.index, self.thread);
-        let wakes = desk.note_over();
-        drop(desk);
-        wakes.wake();
-    }
 }
 
 impl ThreadMaker {
@@ -179,9 +163,7 @@ impl WorkerThread {
         self.fate.runs.store(true, Ordering::Release);
         let pool = Arc::clone(&self.pool);
         self.ends.post.man();
-        let thread = thread::current().id();
-        let last_step = LastStep { pool: Arc::clone(&pool), index: self.worker.index, thread };
-        LAST_STEPS.with_borrow_mut(|steps| steps.push(last_step));
+        LastStep::will_be_taken(&pool, self.worker.index);
         let role = pool.enter_as_worker(&self.ends, &self.worker);
         let _frame = interrupt::enter_pool(&pool.stop);
         logging::write!(Trace, "pool {}: worker {} starts", pool.name, self.worker.index);
