@@ -172,8 +172,6 @@ where
         if is_pending {
             cell.home = Some(home);
             cell.is_back = false;
-            // It is dropped from there by the end of the pool, unless something else is said first.
-            cell.why = CancelReason::Shutdown;
         }
         is_pending
     }
