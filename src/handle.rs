@@ -306,7 +306,7 @@ impl Handle {
 
     /// Returns the jobs that are being run, by workers and by callers, the longest-running first.
     ///
-    /// A job that waits for another, which it therefore runs itself, is listed as well as that one.
+    /// A job that waits is listed as well as the one that its thread runs meanwhile.
     pub fn running_jobs(&self) -> Vec<RunningJob> {
         self.pool.running_jobs()
     }

@@ -97,17 +97,36 @@
 //! [`submit`](Handle::submit) returns a [`JobHandle`]: [`join`](JobHandle::join) it, with a time
 //! limit or without, [`cancel`](JobHandle::cancel) it, or wait for several in `select!` by
 //! [`done`](JobHandle::done). Every handle settles: a job that is dropped unrun, wherever that
-//! happens, leaves a [`JoinError::Cancelled`] with the [reason](CancelReason). A worker that joins a pending job of its own pool
-//! runs it, so that jobs which wait for jobs do not starve a pool. After `join` has returned, the
-//! [statistics](Handle::stats) count the job as ended, and its worker is free for the next one.
+//! happens, leaves a [`JoinError::Cancelled`] with the [reason](CancelReason). After `join` has
+//! returned, the [statistics](Handle::stats) count the job as ended, and its worker is free for the
+//! next one. [`wait_started`](JobHandle::wait_started) waits until a job runs.
+//!
+//! # Waiting inside jobs
+//!
+//! A job may wait for other jobs of its own pool, in every call that waits, and so may a caller that
+//! runs a job under [`policy::CallerRuns`]. Such waits cannot starve the pool, however deep they nest:
+//!
+//! - [`join`](JobHandle::join), [`invoke_all`](Handle::invoke_all), [`scope`](Handle::scope) and
+//!   [`map`](Handle::map), without a time limit, run a pending job that they wait for on the waiting
+//!   thread, unless a worker is about to take it or a quarter of the thread's stack is in use. What
+//!   that thread holds it holds meanwhile: a lock, or a `thread_local` that is borrowed, which the
+//!   other job must not need.
+//! - Otherwise the waiting thread is *parked*: it does not count against the size of the pool, and a
+//!   *spare* worker may be started in its place, which leaves when the waiting job goes on. There are
+//!   at most 256 spares. In a pool of one thread a job that began while another was parked may
+//!   overlap it until either ends.
+//!
+//! A wait with a time limit never runs a job, so that the limit holds. A job that waits for itself
+//! gets [`JoinError::Deadlock`] at once. Jobs of several pools that wait for each other in a circle
+//! never end; a wait of a job that has taken ten seconds is logged as a warning, once, with the names
+//! of both jobs.
 //!
 //! # Several jobs
 //!
 //! [`invoke_all`](Handle::invoke_all) runs jobs and returns their results in order,
 //! [`invoke_any`](Handle::invoke_any) the first success; a [`JoinSet`] gives results out as they
 //! come. [`scope`](Handle::scope) runs jobs that borrow from the caller's stack, and returns when
-//! they have ended. Workers of the pool may call all of these: while they wait they run what they
-//! wait for.
+//! they have ended. Jobs of the pool may call all of these.
 //!
 //! | | rejected | panics | cancelled, discarded, handed back | the caller is interrupted |
 //! |---|---|---|---|---|
@@ -115,6 +134,7 @@
 //! | `invoke_any` | the same | a failure; the last one is told if all fail | a failure | the same |
 //! | [`JoinSet`] | the job comes back; the set is as before | arrives | arrives | the wait ends; the set is as before |
 //! | [`scope`](Handle::scope) | the job comes back | goes on when all have ended | a [`ScopeError`], unless its handle was told | the jobs are interrupted too |
+//!
 //! # Many items
 //!
 //! [`map`](Handle::map) calls a function on each item of an iterator, on the pool, and is itself an
@@ -140,7 +160,9 @@
 //! then; a wait uses [`interrupt::sleep`], [`interrupt::recv`] and the like, which an interrupt
 //! ends. Each job has an interrupt of its own, which [`cancel`](JobHandle::cancel) sets, and
 //! [`shutdown_now`](Handle::shutdown_now) sets those of all running jobs. Waits of this crate
-//! (`join`, `await_termination`, `wait_idle`, `execute_timeout`, `Block`) end by it too.
+//! (`join`, `await_termination`, `wait_idle`, `execute_timeout`, `Block`) end by it too. A job that
+//! runs on the thread of another job, which waits for it or has submitted it under
+//! [`policy::CallerRuns`], is interrupted together with that one.
 //!
 //! What else a job waits for is woken by a callback,
 //! [`on_interrupt`](interrupt::Interrupt::on_interrupt). A request that concerns many jobs, such as
@@ -151,10 +173,11 @@
 //! # Panics
 //!
 //! A panic ends the job, not the worker. It is reported exactly once: to whoever joins, as
-//! [`JoinError::Panicked`] with its [payload](PanicPayload), or, where nobody will, to the log as an error and to
-//! the hooks [`on_panic`](Builder::on_panic) and [`on_uncaught`](Builder::on_uncaught). Panics of
-//! hooks and of destructors are contained and reported likewise. With `panic = "abort"` there is
-//! nothing to contain: the process ends.
+//! [`JoinError::Panicked`] with its [payload](PanicPayload), or, where nobody will, to the log as an
+//! error and to the hooks [`on_panic`](Builder::on_panic) and
+//! [`on_uncaught`](Builder::on_uncaught). Panics of hooks, of destructors and of jobs that a
+//! rejection policy runs are contained and reported likewise; one of a policy itself reaches the
+//! submitter. With `panic = "abort"` there is nothing to contain: the process ends.
 //!
 //! # Logging
 //!

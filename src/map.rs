@@ -36,8 +36,8 @@ mod chunk; // the items and the results of one job
 ///
 /// The rejection policy is never asked. A job for which there is no room, or no thread, waits here;
 /// if it is still not accepted when its result is the next, the thread that calls `next` runs it,
-/// under the pool's hooks and counts. Called from a worker of the same pool, of whatever size, `next`
-/// runs the job that it waits for, so it cannot starve the pool.
+/// under the pool's hooks and counts. Jobs of the same pool may call `next`: see
+/// [waiting inside jobs](crate#waiting-inside-jobs).
 ///
 /// If the job that calls `next` is interrupted, no more items are taken. What has ended is still
 /// yielded; where `next` would have to wait it cancels all that is on its way, yields

@@ -87,6 +87,9 @@ impl ThreadPoolExecutor {
     /// Makes a pool of one thread, which runs its jobs in the order of their submission, and a
     /// queue without a limit.
     ///
+    /// One job runs at a time, but for jobs that wait for others of this pool: a job that began
+    /// meanwhile may overlap the one that waited until either ends.
+    ///
     /// # Errors
     ///
     /// None at present; the type is that of the other constructors.

@@ -19,9 +19,9 @@ impl Handle {
     ///
     /// A job that panicked has a [`Panicked`](JoinError::Panicked) in its place; one that a policy
     /// discarded, or that was handed back by `shutdown_now`, a [`Cancelled`](JoinError::Cancelled).
-    /// `shutdown` lets all run that were submitted before it. A worker of this pool that calls this
-    /// runs pending jobs meanwhile, and runs a job at once for which there is no room, so that it
-    /// cannot wait for itself; its interrupt reaches a job that it runs.
+    /// `shutdown` lets all run that were submitted before it. Jobs of this pool may call this: see
+    /// [waiting inside jobs](crate#waiting-inside-jobs). A job of theirs for which there is no room is
+    /// run at once by the calling thread, and the policy is not asked.
     ///
     /// # Errors
     ///
@@ -62,8 +62,10 @@ impl Handle {
     /// [`Cancelled`](JoinError::Cancelled) in the result, also if it was running.
     ///
     /// The time is looked at before each submission and each wait, so with a zero timeout nothing
-    /// is submitted. Other than in the JDK it is one deadline for both. A policy that waits or runs
-    /// the job, or a job that a calling worker runs itself, can take this past the deadline.
+    /// is submitted. Unlike the JDK, it is one deadline for both. The calling thread runs none of the
+    /// jobs: where there is no room, a job of this pool waits for some until the time is over, as does
+    /// any caller under [`CallerRuns`](crate::policy::CallerRuns) and
+    /// [`Block`](crate::policy::Block).
     ///
     /// # Errors
     ///
@@ -92,9 +94,10 @@ impl Handle {
     /// As in the JDK, jobs are submitted one by one while none has succeeded, so later ones may
     /// never be; and an `Err`, a panic or a cancellation is a failure, after which the others go
     /// on. So is being discarded, or handed back by `shutdown_now`; `shutdown` lets those run that
-    /// were submitted before it. Running losers are interrupted and not waited for. Workers of this
-    /// pool may call this, as [`invoke_all`](Self::invoke_all); their interrupt reaches a job that
-    /// they run themselves.
+    /// were submitted before it. Running losers are interrupted and not waited for. Jobs of this pool
+    /// may call this: see [waiting inside jobs](crate#waiting-inside-jobs). Where there is no room
+    /// they wait for some, and the calling thread runs none of the jobs, which could take longer than
+    /// the winner.
     ///
     /// # Errors
     ///
@@ -167,8 +170,8 @@ impl Handle {
     /// [`std::thread::scope`] does on new ones. Returns when `f` has returned and all jobs that were
     /// submitted through its [`Scope`] have ended, those too which jobs have submitted.
     ///
-    /// A worker of this pool that calls this runs pending jobs of the scope meanwhile, and at once
-    /// those for which there is no room, so it cannot wait for itself. If the job that calls this is
+    /// Jobs of this pool may call this: see [waiting inside jobs](crate#waiting-inside-jobs). A job of
+    /// theirs for which there is no room is run at once by its submitter. If the job that calls this is
     /// interrupted, so are the jobs of the scope; the scope waits for them all the same. After
     /// `shutdown` they run to the end. Those that `shutdown_now` or `take_pending` hands back are
     /// dropped when `f` has returned, unless whoever has them has run them.

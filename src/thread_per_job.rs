@@ -30,9 +30,9 @@ mod builder; // its settings
 /// Runs each job on a new thread of its own, owned: dropping it ends it, by default after all its
 /// jobs.
 ///
-/// A job at the [limit](ThreadPerJobBuilder::limit) that waits for several others through the
-/// [handle](Self::handle), by `invoke_all`, `scope` and the like, runs those on its own thread: to
-/// wait for a place could be to wait for itself.
+/// A job that waits for other jobs of this executor leaves its place to them while it waits. A job at
+/// the [limit](ThreadPerJobBuilder::limit) that submits several through the [handle](Self::handle), by
+/// `invoke_all` or `scope`, runs those on its own thread.
 ///
 /// It is to [`std::thread::spawn`] what Spring's `SimpleAsyncTaskExecutor` is to `new Thread`: the
 /// threads have names, there can be a [limit](ThreadPerJobBuilder::limit), nothing is lost when the

@@ -31,7 +31,7 @@ pub(crate) trait Pending: Send + Sync {
     fn execute(self: Arc<Self>) -> Ended;
     /// Ends what `start` took with a panic that came from elsewhere, without running it.
     fn fail(self: Arc<Self>, payload: Payload) -> Ended;
-    /// Says what its handle is to be told if it is dropped unrun, until it is queued or handed back.
+    /// Says what its handle is to be told if it is dropped unrun.
     fn because(&self, why: CancelReason);
     /// Settles it as cancelled unless it was taken.
     fn abandon(&self);

@@ -19,9 +19,13 @@ impl RejectionPolicy for Abort {
 
 /// Runs the job on the submitting thread, which slows the submitter down to the pool's pace.
 ///
-/// Other than in the JDK, the job runs under the pool's hooks, is counted, has its own
-/// interrupt, which `shutdown_now` sets, and is waited for by `await_termination`; and after a
-/// shutdown it is given back, not dropped.
+/// Unlike the JDK, the job runs under the pool's hooks, is counted, has its own interrupt, which
+/// `shutdown_now` sets, and is waited for by `await_termination`; and after a shutdown it is given
+/// back, not dropped. If the submitter is a job, its interrupt is one of this job too.
+///
+/// Where such jobs submit further ones, so that a good part of the thread's stack is in use, the job
+/// is queued beyond the capacity, one for each thread while there is no room; for a further one the
+/// thread waits for room.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CallerRuns;
 
@@ -66,8 +70,9 @@ impl RejectionPolicy for DiscardOldest {
 
 /// Waits until there is room, for at most `timeout`.
 ///
-/// All waiting submitters are woken by a shutdown. Workers that submit to their own pool under
-/// this policy wait for each other if they all do: give them a `timeout`, or another policy.
+/// Submitters get room in the order in which they began to wait, and all are woken by a shutdown. A
+/// worker that submits to its own pool is parked while it waits, so that a spare worker can make
+/// room: see [waiting inside jobs](crate#waiting-inside-jobs).
 #[derive(Clone, Copy, Debug)]
 pub struct Block {
     /// The longest wait; [`Duration::MAX`] is without end.

@@ -93,8 +93,9 @@ impl<T> Cell<T> {
 
     /// Returns why a job that was handed back does not run for those who wait for it.
     pub(crate) fn reason_held(&self) -> CancelReason {
-        // One that was queued again since says what is to happen to it there.
-        if self.home.is_none() { self.why } else { CancelReason::HandedBack }
+        // Whatever has happened to one since that somebody has taken over.
+        let is_over = self.why == CancelReason::Shutdown;
+        if is_over { CancelReason::Shutdown } else { CancelReason::HandedBack }
     }
 
     /// The handle is dropped: nobody will ask for the result any more.

@@ -22,8 +22,6 @@ where
         }
         cell.home = Some(home);
         cell.number = number;
-        // It is dropped from there by the end of the pool, unless something else is said first.
-        cell.why = CancelReason::Shutdown;
         cell.is_back = false;
         let is_new = std::mem::take(&mut cell.is_new);
         if is_new || !cell.is_awaited() {

@@ -4,12 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_channel::unbounded;
 use parking_lot::Mutex;
 use workcrew::interrupt::Interrupt;
 use workcrew::policy::{Abort, Discard, DiscardOldest};
 use workcrew::{
     Builder, CancelReason, ExecutorExt, Job, JobHandle, JoinError, ManualExecutor, OnDrop, Queue,
-    RejectionPolicy, ShutdownPlan, ThreadPoolExecutor,
+    RejectionPolicy, ScopedHandle, ShutdownPlan, ThreadPoolExecutor,
 };
 
 use crate::rejection::custom;
@@ -137,8 +138,25 @@ fn a_job_that_its_policy_keeps_was_discarded_for_the_scope_that_does_not_wait() 
         told(job.join())
     });
     assert_eq!(result, Ok(Discarded));
+
+    // The policy still has it when the scope ends, and another job of the scope joins it.
     filler.cancel();
-    end(&pool, &gate);
+    let reason = Mutex::new(None);
+    pool.scope(|s| {
+        let (sender, receiver) = unbounded::<ScopedHandle<'_, ()>>();
+        let join = || {
+            let receiver = receiver;
+            let kept = receiver.recv().expect("it is sent");
+            *reason.lock() = Some(told(kept.join()));
+        };
+        s.execute(join).expect("the queue has a place");
+        sender.send(s.submit(|| ()).expect("kept")).expect("it is awaited");
+        gate.open();
+    })
+    .expect("all were joined");
+    assert_eq!(reason.into_inner(), Some(Discarded));
+    stash.lock().clear();
+    finish(&pool);
 }
 
 #[test]
@@ -254,10 +272,19 @@ fn a_job_that_the_end_of_its_pool_drops_says_so() {
 }
 
 #[test]
-fn a_set_is_told_that_its_pool_ended() {
-    let (pool, gate) = busy(|builder| builder.on_drop(OnDrop::Stop));
+fn a_set_is_told_that_its_pool_ended_before_its_job_is_dropped() {
+    struct Slow(Gate);
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            self.0.pass();
+        }
+    }
+    let (pool, gate) = busy(|builder| builder.queue(Queue::Unbounded).on_drop(OnDrop::Stop));
+    let slow = Slow(gate.clone());
+    pool.execute(move || drop(slow)).expect("room");
     let mut set = pool.join_set::<()>();
     set.submit(|| ()).expect("room");
+    // Drops the older job first, which takes until the gate opens.
     let dropper = helper(move || drop(pool));
     assert_eq!(told(set.join_next().expect("no interrupt").expect("one job").1), Shutdown);
     gate.open();
