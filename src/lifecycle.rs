@@ -297,7 +297,7 @@ impl Pool {
             OnDrop::Stop => self.stop_unrun(),
             OnDrop::Detach => {
                 self.shutdown();
-                if self.desk.lock().is_stranded() {
+                if self.desk.lock().is_deserted() {
                     // No worker, and nobody to ask for one again: the handles shall know.
                     let pending = self.stop(CancelReason::Shutdown, Deadline::NEVER);
                     logging::write!(

@@ -102,7 +102,7 @@ impl Desk {
             return if is_full { StandIn::TooMany } else { StandIn::None };
         }
         if are_all_parked || patience == Patience::Over {
-            return StandIn::Start(self.recruit());
+            return StandIn::Start(self.recruit_spare());
         }
         if self.parked.looks.is_some() {
             return StandIn::None;
@@ -128,6 +128,11 @@ impl Desk {
     /// parked, or a thread was refused.
     pub(crate) fn is_stranded(&mut self) -> bool {
         self.workers.len() == self.parked.len() && self.phase < Phase::Stop && self.pending() > 0
+    }
+
+    /// Returns whether jobs are pending in a pool without any worker.
+    pub(crate) fn is_deserted(&mut self) -> bool {
+        self.workers.is_empty() && self.is_stranded()
     }
 
     /// Returns whether a worker is to be asked for again, on behalf of whoever waits for the pool.

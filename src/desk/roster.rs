@@ -63,10 +63,19 @@ impl Desk {
     }
 
     pub(crate) fn recruit(&mut self) -> Recruit {
+        self.parked.spares += usize::from(self.counts().starts_spare());
+        self.add_worker()
+    }
+
+    pub(super) fn recruit_spare(&mut self) -> Recruit {
+        self.parked.spares += 1;
+        self.add_worker()
+    }
+
+    fn add_worker(&mut self) -> Recruit {
         self.clear = 0;
         self.last_index += 1;
         let index = self.last_index;
-        self.parked.spares += usize::from(self.counts().starts_spare());
         let ends = Arc::new(Ends::new());
         self.workers.insert(index, Arc::clone(&ends));
         self.starting += 1;

@@ -264,8 +264,7 @@ impl Waiting {
             home.park();
             self.parked = Some(Parked(Arc::clone(&home)));
         }
-        let now = Instant::now();
-        let is_over = self.look_at.is_some_and(|at| at <= now);
+        let is_over = self.look_at.is_some_and(|at| at <= Instant::now());
         if self.look_at.is_some() && !is_over {
             return Next::Sleep;
         }
@@ -294,7 +293,7 @@ impl Waiting {
             }
             Attention::Full if before != Company::Full => Next::LookAgain,
             Attention::LookIn(time) => {
-                self.look_at = now.checked_add(time);
+                self.look_at = Instant::now().checked_add(time);
                 Next::Sleep
             }
             Attention::None | Attention::Full => Next::Sleep,
@@ -315,7 +314,7 @@ impl Waiting {
         match self.mention {
             Mention::Never => return Next::Sleep,
             Mention::Unset => {
-                let at = Instant::now().checked_add(LONG).filter(|_| runs_jobs());
+                let at = if runs_jobs() { Instant::now().checked_add(LONG) } else { None };
                 self.mention = at.map_or(Mention::Never, Mention::At);
                 return Next::Sleep;
             }

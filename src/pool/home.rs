@@ -106,7 +106,15 @@ impl Home for Pool {
             Standing::Inside => Patience::Fresh,
             Standing::InsideLonger => Patience::Over,
         };
-        let stand_in = self.desk.lock().stand_in(patience);
+        // Only a worker is parked, and has a spare stand in for it.
+        let Some(index) = self.this_index() else { return self.attend_outside() };
+        let mut desk = self.desk.lock();
+        if !desk.employs(index) {
+            drop(desk);
+            return self.attend_outside();
+        }
+        let stand_in = desk.stand_in(patience);
+        drop(desk);
         match stand_in {
             StandIn::None => self.attend_outside(),
             StandIn::LookIn(time) => Attention::LookIn(time),
