@@ -17,6 +17,7 @@ use crate::stamp::Stamp;
 use crate::sync::{Arc, AtomicPtr, Mutex, Ordering};
 
 pub(crate) use self::around::{Around, Within, compose, run_within};
+pub(crate) use self::asked::{enter_job, enter_policy};
 use self::body::{Body, Named, Plain, Tracked};
 pub(crate) use self::contain::{catch, discard_payload, drop_caught};
 pub use self::ended::Outcome;
@@ -24,6 +25,7 @@ pub(crate) use self::ended::{Ended, News, Settlement};
 pub(crate) use self::pending::{Home, Pending};
 
 mod around; // what goes around its running
+mod asked; // panics of jobs that a policy runs or drops
 mod body; // what it carries
 mod calls; // what anybody may do with it
 mod contain; // the one place that catches panics
@@ -362,7 +364,7 @@ impl Drop for Job {
     fn drop(&mut self) {
         // SAFETY: the space holds what `ops` operates on (the module's invariant); a job that was
         // run is not dropped.
-        unsafe { (self.ops.drop)(&raw mut self.space) }
+        asked::contain_drop(|| unsafe { (self.ops.drop)(&raw mut self.space) });
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use crate::error::{Payload, panic_text};
 use crate::interrupt::{self, Interrupt};
-use crate::job::{Home, Job, Pending, discard_payload, drop_caught};
+use crate::job::{Home, Job, Origin, Pending, discard_payload, drop_caught};
 use crate::sync::{Arc, thread_local};
 
 /// Runs the jobs of one executor, and is their home. It holds none of them, so that they are dropped
@@ -145,6 +145,10 @@ impl Home for Runner {
 
     fn report_panic(&self, payload: Payload) {
         self.panicked("a job whose handle is gone", payload);
+    }
+
+    fn report(&self, source: &str, _origin: Option<&Origin>, payload: Payload) {
+        self.panicked(source, payload);
     }
 }
 

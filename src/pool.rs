@@ -10,7 +10,7 @@ use crate::desk::{Desk, Recruit, Sweep};
 use crate::error::Payload;
 use crate::hooks::{Hooks, Worker};
 use crate::interrupt::{self, Interrupt};
-use crate::job::{Home, Job, Outcome, Pending, Settlement, drop_caught};
+use crate::job::{Home, Job, Origin, Outcome, Pending, Settlement, drop_caught, enter_job};
 use crate::post::Post;
 use crate::queue::Shelf;
 use crate::rejection::{RejectionPolicy, policy};
@@ -219,11 +219,13 @@ impl Home for Pool {
         self.sweep(sweep);
         // A frame of its own: the waiting job's interrupt comes back after.
         let frame = interrupt::enter_pool(&self.stop);
+        let entered = enter_job();
         ends.post.push_down();
         ends.post.start_now();
         let job = Job::tracked(Arc::clone(task));
         let (outcome, settlement) = self.run(&worker, &ends.post, job);
         ends.post.pop_up();
+        drop(entered);
         drop(frame);
         ends.note(outcome);
         drop(settlement);
@@ -232,6 +234,10 @@ impl Home for Pool {
 
     fn report_panic(&self, payload: Payload) {
         self.hooks.panicked(&self.name, "a job whose handle is gone", payload);
+    }
+
+    fn report(&self, source: &str, origin: Option<&Origin>, payload: Payload) {
+        self.hooks.panicked_from(&self.name, source, origin, payload);
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::time::Duration;
 
-use crate::job::{Job, Pending};
+use crate::job::{Home, Job, Pending, enter_policy};
 use crate::pool::Pool;
 use crate::stats::PoolStats;
 use crate::sync::Arc;
@@ -109,6 +109,10 @@ impl std::error::Error for Rejected {}
 /// It must give the job to one of the methods of [`Saturation`], or return it in an error; a job
 /// that it drops instead counts as discarded. If it panics, the panic reaches the submitter.
 ///
+/// A panic of a job that it [runs](Job::run), or of the destructor of one that it drops, does not
+/// reach it, and so does not cost the job that it was asked about: a handle receives it, or else the
+/// pool reports it.
+///
 /// The built-in ones are in [`policy`].
 ///
 /// # Examples
@@ -166,7 +170,9 @@ impl<'a> Saturation<'a> {
     /// Asks the policy, and counts the job that it returns. One that came out neither way is counted
     /// when this is dropped, also by a panic.
     pub(crate) fn consult(self, policy: &dyn RejectionPolicy, job: Job) -> Result<(), Rejected> {
+        let asked = enter_policy(Arc::clone(self.pool) as Arc<dyn Home>);
         let result = policy.rejected(job, &self);
+        drop(asked);
         if result.is_err() {
             self.open.set(false);
             self.pool.count_rejected();

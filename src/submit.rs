@@ -8,7 +8,7 @@ use crate::desk::{Desk, Wake};
 use crate::error::AwaitError;
 use crate::hooks::Worker;
 use crate::interrupt;
-use crate::job::{Home, Job, drop_caught};
+use crate::job::{Home, Job, drop_caught, enter_job};
 use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::post::Post;
@@ -300,11 +300,13 @@ impl Pool {
     /// Runs a job that the desk counts as a caller's.
     pub(crate) fn run_as_caller(&self, post: &Arc<Post>, job: Job) {
         let role = self.enter(None);
+        let entered = enter_job();
         let frame = interrupt::enter_pool(&self.stop);
         let worker = Worker { index: 0, pool: Arc::clone(&self.name) };
         post.start_now();
         let (outcome, settlement) = self.run(&worker, post, job);
         drop(frame);
+        drop(entered);
         let mut desk = self.desk.lock();
         desk.tally.end(outcome);
         desk.caller_ends(post);

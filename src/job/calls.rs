@@ -4,6 +4,7 @@ use std::panic::{Location, resume_unwind};
 
 use super::Job;
 use super::around::Wrapped;
+use super::asked::asking;
 
 impl Job {
     /// Returns the job's name, if it was given one.
@@ -64,9 +65,15 @@ impl Job {
     /// # Panics
     ///
     /// A panic of a job without a handle, or whose handle is gone, unwinds into the caller, as a
-    /// plain call would; that of a job with a handle goes to the handle.
+    /// plain call would; that of a job with a handle goes to the handle. A
+    /// [`RejectionPolicy`](crate::RejectionPolicy) sees neither: there, the pool that asks it reports
+    /// what nobody receives.
     pub fn run(self) {
         if !self.start() {
+            return;
+        }
+        if let Some(home) = asking() {
+            self.run_for_policy(&*home);
             return;
         }
         if let Some(payload) = self.run_caught().unclaimed {

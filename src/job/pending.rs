@@ -46,4 +46,6 @@ pub(crate) trait Home: Send + Sync {
     fn help(&self, task: &Arc<dyn Pending>, claim: &mut dyn FnMut() -> bool) -> bool;
     /// Tells whom it concerns of a panic that no handle will receive.
     fn report_panic(&self, payload: Payload);
+    /// The same of what `source` names, with where that came from if it is a job.
+    fn report(&self, source: &str, origin: Option<&Origin>, payload: Payload);
 }

@@ -638,6 +638,10 @@ impl Home for Place {
         *self.reports.lock() += 1;
         discard_payload(payload);
     }
+
+    fn report(&self, _source: &str, _origin: Option<&Origin>, payload: Payload) {
+        self.report_panic(payload);
+    }
 }
 
 #[test]

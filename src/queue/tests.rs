@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::error::Payload;
-use crate::job::{Home, Pending};
+use crate::job::{Home, Origin, Pending};
 use crate::job_handle::JobHandle;
 use crate::sync::{Arc, Mutex};
 use crate::task::CancelOutcome;
@@ -236,6 +236,10 @@ impl Home for Former {
     }
 
     fn report_panic(&self, _payload: Payload) {
+        unreachable!("nobody panics")
+    }
+
+    fn report(&self, _source: &str, _origin: Option<&Origin>, _payload: Payload) {
         unreachable!("nobody panics")
     }
 }

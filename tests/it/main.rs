@@ -21,6 +21,7 @@ mod map; // a function called on many items
 mod scope; // jobs that borrow
 mod panics; // of every piece of the user's code
 mod unwinding; // pools that end while a panic unwinds
+mod policy_panics; // of jobs that a policy runs or drops
 mod hooks; // when they run
 mod executors; // what holds for every executor
 mod direct; // jobs run by their submitter
