@@ -10,7 +10,7 @@
 use crate::error::{JoinError, Payload};
 use crate::interrupt::{self, Core, Interrupt, Node};
 use crate::job::{
-    Around, Ended, Home, News, Origin, Outcome, Pending, Settlement, Within, catch, compose,
+    Around, Ended, Home, Layers, News, Origin, Outcome, Pending, PoolId, Settlement, Within, catch,
     drop_caught, run_within,
 };
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
@@ -66,7 +66,7 @@ pub(crate) struct Task<F, T> {
 /// The closure, and what goes around its running.
 struct Load<F> {
     f: F,
-    around: Option<Around>,
+    layers: Option<Box<Layers>>,
 }
 
 impl<F: Send, T: Send> Node for Task<F, T> {
@@ -93,7 +93,7 @@ where
         };
         Self {
             interrupt: Core::default(),
-            body: Mutex::new(Some(Load { f, around: None })),
+            body: Mutex::new(Some(Load { f, layers: None })),
             cell: Mutex::new(cell),
             settled: AtomicBool::new(false),
             origin,
@@ -197,14 +197,20 @@ where
         &self.origin
     }
 
-    fn wrap(&self, around: Around) -> Option<Around> {
+    fn wrap(&self, around: Around, by: Option<PoolId>) -> Option<Around> {
         match &mut *self.body.lock() {
             Some(load) => {
-                load.around = Some(compose(around, load.around.take()));
+                load.layers = Some(Layers::add(load.layers.take(), around, by));
                 None
             }
             None => Some(around),
         }
+    }
+
+    fn is_wrapped_by(&self, pool: PoolId) -> bool {
+        let body = self.body.lock();
+        let layers = body.as_ref().and_then(|load| load.layers.as_ref());
+        layers.is_some_and(|layers| layers.are_by(pool))
     }
 
     fn is_pending(&self) -> bool {
@@ -212,10 +218,10 @@ where
     }
 
     fn execute(self: Arc<Self>) -> Ended {
-        let Load { f, around } = self.body.lock().take().expect("a job is started once");
+        let Load { f, layers } = self.body.lock().take().expect("a job is started once");
         let entered = interrupt::enter_job(Interrupt::of(Arc::clone(&self) as Arc<dyn Node>));
-        if let Some(around) = around {
-            return self.execute_within(around, f);
+        if let Some(layers) = layers {
+            return self.execute_within(layers.around, f);
         }
         let result = catch(f);
         drop(entered);
