@@ -25,6 +25,17 @@ pub(super) struct Idle {
     mailbox: Sender<Wake>,
     /// A `Look` is under way.
     told: bool,
+    /// It stays for a submitter who may bring it a job, and leaves when it is not needed any more.
+    is_overdue: bool,
+}
+
+impl Idle {
+    fn tell(&mut self) {
+        if !self.told {
+            // There is room: the mailbox holds two, of which one is reserved for a `Look`.
+            self.told = self.mailbox.try_send(Wake::Look).is_ok();
+        }
+    }
 }
 
 /// Why an idle worker looks.
@@ -73,8 +84,12 @@ impl Desk {
         self.bringing += 1;
     }
 
+    /// The submitter decides again. Idle workers that stayed for it and are too many now are told to
+    /// look, those that have waited longest first.
     pub(crate) fn brought(&mut self) {
         self.bringing -= 1;
+        let unneeded = self.idle.len().saturating_sub(self.bringing);
+        self.idle.iter_mut().filter(|idle| idle.is_overdue).take(unneeded).for_each(Idle::tell);
     }
 
     /// The thread of a recruit was not started.
@@ -123,12 +138,15 @@ impl Desk {
 
     /// A worker that found no job goes on the idle stack, or leaves.
     pub(crate) fn rest(&mut self, index: usize, mailbox: &Sender<Wake>) -> (Rest, Wakes) {
-        let rest = self.stays(Duration::ZERO);
+        let mut counts = self.counts();
+        counts.idle += 1;
+        let rest = admission::rest(&counts, self.bringing, Duration::ZERO);
         let wakes = match rest {
             Rest::Leave => self.retire(index),
-            Rest::For(_) | Rest::Forever => {
+            Rest::For(_) | Rest::Forever | Rest::Overdue => {
                 self.clear = 0;
-                self.idle.push(Idle { index, mailbox: mailbox.clone(), told: false });
+                let (mailbox, is_overdue) = (mailbox.clone(), rest == Rest::Overdue);
+                self.idle.push(Idle { index, mailbox, told: false, is_overdue });
                 self.note_change()
             }
         };
@@ -140,7 +158,7 @@ impl Desk {
         let Some(place) = self.idle.iter().position(|idle| idle.index == index) else {
             return (Idling::Chosen, Wakes::default());
         };
-        let rest = self.stays(since.elapsed());
+        let rest = admission::rest(&self.counts(), self.bringing, since.elapsed());
         if rest == Rest::Leave {
             self.idle.remove(place);
             return (Idling::Decided(rest), self.retire(index));
@@ -149,11 +167,8 @@ impl Desk {
             Prompt::Told => self.idle[place].told = false,
             Prompt::TimeOver => {}
         }
+        self.idle[place].is_overdue = rest == Rest::Overdue;
         (Idling::Decided(rest), Wakes::default())
-    }
-
-    fn stays(&self, idle_for: Duration) -> Rest {
-        admission::rest(&self.counts(), self.bringing, idle_for)
     }
 
     /// A worker leaves: it takes no further job, and its counts pass to the pool.
@@ -175,9 +190,6 @@ impl Desk {
 
     /// Tells every idle worker to look.
     pub(crate) fn tell_idle(&mut self) {
-        for idle in self.idle.iter_mut().filter(|idle| !idle.told) {
-            // There is room: the mailbox holds two, of which one is reserved for a `Look`.
-            idle.told = idle.mailbox.try_send(Wake::Look).is_ok();
-        }
+        self.idle.iter_mut().for_each(Idle::tell);
     }
 }
