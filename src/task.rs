@@ -200,7 +200,8 @@ where
     fn wrap(&self, around: Around, by: Option<PoolId>) -> Option<Around> {
         match &mut *self.body.lock() {
             Some(load) => {
-                load.layers = Some(Layers::add(load.layers.take(), around, by));
+                let layers = Layers::add(load.layers.take(), around, by);
+                load.layers = Some(Box::new(layers));
                 None
             }
             None => Some(around),

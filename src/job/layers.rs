@@ -88,7 +88,7 @@ pub(crate) struct Layers {
 
 impl Layers {
     /// Puts code around what is there already.
-    pub(crate) fn add(inner: Option<Box<Self>>, around: Around, by: Option<PoolId>) -> Box<Self> {
+    pub(crate) fn add(inner: Option<Box<Self>>, around: Around, by: Option<PoolId>) -> Self {
         let mut layers = match inner {
             None => Self { around, pools: Vec::new() },
             Some(inner) => {
@@ -97,7 +97,7 @@ impl Layers {
             }
         };
         layers.pools.extend(by);
-        Box::new(layers)
+        layers
     }
 
     pub(crate) fn are_by(&self, pool: PoolId) -> bool {

@@ -617,7 +617,9 @@ fn each_of_several_pools_wraps_a_job_once() {
             pool.wait_idle(LONG).unwrap();
         }
         pools[0].0.execute_job(job).unwrap();
-        pools.iter().for_each(|(pool, _)| drop(finish(pool)));
+        for (pool, _) in &pools {
+            finish(pool);
+        }
         assert_eq!((ran.get(), own.get(), by_hand.get()), (1, 1, 3));
         // Each has had a blocking job.
         assert_eq!((first.get(), second.get()), (2, 2));
@@ -645,7 +647,9 @@ fn a_hook_that_submits_to_another_pool_wraps_for_its_own() {
     let refuse = |job| pool.execute_job(job).unwrap_err().into_job();
     let jobs = both_kinds(&ran).map(|job| refuse(refuse(refuse(job))));
     // The other pool has not wrapped them.
-    jobs.into_iter().for_each(|job| other.execute_job(job).unwrap());
+    for job in jobs {
+        other.execute_job(job).unwrap();
+    }
     assert_eq!(finish(&other).completed, 5);
     gate.open();
     finish(&pool);
