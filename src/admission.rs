@@ -167,14 +167,14 @@ pub(crate) enum Rest {
     For(Duration),
     /// It waits for a job.
     Forever,
+    /// It waits for a job until it is told to look again: it has been idle for too long, but there is
+    /// a submitter who has started a worker and may bring the job to this one.
+    Overdue,
 }
 
-/// While a submitter has started a worker and not yet brought the job, no worker leaves; one that
-/// otherwise would looks again after this time.
-const GRACE: Duration = Duration::from_millis(5);
-
-/// Decides whether a worker that has been idle for `idle_for` leaves. `bringing` submitters have
-/// started a worker and hold the job for it.
+/// Decides whether a worker that has been idle for `idle_for` leaves; it is one of the idle in
+/// `counts`. `bringing` submitters have started a worker and hold the job for it, or wait for room:
+/// as many workers stay for them, whoever of the idle they are.
 pub(crate) fn rest(counts: &Counts, bringing: usize, idle_for: Duration) -> Rest {
     let Settings { core, keep_alive, core_timeout, .. } = counts.settings;
     if counts.phase != Phase::Running || counts.is_oversized() {
@@ -185,10 +185,10 @@ pub(crate) fn rest(counts: &Counts, bringing: usize, idle_for: Duration) -> Rest
         Rest::Forever
     } else if idle_for < keep_alive {
         Rest::For(keep_alive)
-    } else if bringing > 0 {
-        Rest::For(idle_for.saturating_add(GRACE))
-    } else {
+    } else if counts.idle > bringing {
         Rest::Leave
+    } else {
+        Rest::Overdue
     }
 }
 

@@ -9,7 +9,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use crate::error::BuildError;
-use crate::hooks::{Hooks, Worker};
+use crate::hooks::{Hooks, Worker, WrapHook};
 use crate::job::{Job, Outcome};
 use crate::kept::Ending;
 use crate::lifecycle::OnDrop;
@@ -243,13 +243,15 @@ impl Builder {
         self
     }
 
-    /// Sets what each job goes through on its submitter's thread, once for each submission, before
-    /// the pool decides about it and without a lock: what Spring calls a task decorator. With
-    /// [`Job::wrap`] it gives the job what belongs to the submitter. Should it panic, that unwinds
-    /// into the submitter; the job is dropped and not counted.
+    /// Sets what each job goes through on its submitter's thread, when it is submitted and before the
+    /// pool decides about it, without a lock: what Spring calls a task decorator. With [`Job::wrap`]
+    /// it gives the job what belongs to the submitter. Should it panic, that unwinds into the
+    /// submitter; the job is dropped and not counted.
     ///
-    /// A job that is given back, by a rejection or a shutdown, stays wrapped; submitted again to such
-    /// a pool it is wrapped once more.
+    /// A job that is given back, by a rejection or a shutdown, stays wrapped: submitted again to the
+    /// same pool, it does not go through this a second time, and neither does another job that was
+    /// returned in its place. One that was returned as it came does. Another pool wraps the job too,
+    /// outside of what is around it already.
     ///
     /// # Examples
     ///
@@ -279,7 +281,7 @@ impl Builder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn wrap_job(mut self, f: impl Fn(Job) -> Job + Send + Sync + 'static) -> Self {
-        self.hooks.wrap_job = Some(Box::new(f));
+        self.hooks.wrap_job = Some(WrapHook::new(f));
         self
     }
 

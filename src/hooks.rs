@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 
 use crate::error::{Payload, panic_text};
-use crate::job::{Job, Origin, Outcome, catch, discard_payload, drop_caught};
+use crate::job::{Job, Origin, Outcome, PoolId, catch, discard_payload, drop_caught};
 use crate::kept::{Ending, Endings, Kept};
 use crate::logging;
 use crate::sync::{Arc, Mutex};
@@ -42,8 +42,24 @@ impl fmt::Display for Worker {
 type WorkerHook = Option<Box<dyn Fn(&Worker) + Send + Sync>>;
 type OutcomeHook = Option<Box<dyn Fn(&Worker, Outcome) + Send + Sync>>;
 type UncaughtHook = Option<Box<dyn Fn(&UncaughtPanic<'_>) + Send + Sync>>;
-type WrapHook = Option<Box<dyn Fn(Job) -> Job + Send + Sync>>;
 type PanicHook = Option<Box<dyn Fn(&(dyn Any + Send)) + Send + Sync>>;
+
+/// Wraps the jobs of a pool.
+pub(crate) struct WrapHook {
+    pool: PoolId,
+    hook: Box<dyn Fn(Job) -> Job + Send + Sync>,
+}
+
+impl WrapHook {
+    pub(crate) fn new(hook: impl Fn(Job) -> Job + Send + Sync + 'static) -> Self {
+        Self { pool: PoolId::new(), hook: Box::new(hook) }
+    }
+
+    /// Wraps the job, unless this has wrapped it before.
+    pub(crate) fn wrap(&self, job: Job) -> Job {
+        self.pool.wrap(job, &self.hook)
+    }
+}
 
 #[derive(Default)]
 pub(crate) struct Hooks {
@@ -54,7 +70,7 @@ pub(crate) struct Hooks {
     pub(crate) on_panic: PanicHook,
     pub(crate) on_uncaught: UncaughtHook,
     /// Called by submitters, and its panic is theirs.
-    pub(crate) wrap_job: WrapHook,
+    pub(crate) wrap_job: Option<WrapHook>,
     /// Locked alone.
     pub(crate) endings: Mutex<Endings>,
 }

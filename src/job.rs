@@ -17,11 +17,13 @@ pub(crate) use crate::panic::{catch, discard_payload, drop_caught};
 use crate::stamp::Stamp;
 use crate::sync::{Arc, AtomicPtr, Mutex, Ordering};
 
-pub(crate) use self::around::{Around, Within, compose, run_within};
+use self::around::compose;
+pub(crate) use self::around::{Around, Within, run_within};
 pub(crate) use self::asked::{enter_job, enter_policy};
-use self::body::{Body, Named, Plain, Tracked};
+use self::body::{Body, Layer, Named, Plain, Tracked};
 pub use self::ended::Outcome;
 pub(crate) use self::ended::{Ended, News, Settlement};
+pub(crate) use self::layers::{Layers, PoolId};
 pub(crate) use self::pending::{Bound, Help, Home, Moved, Pending, Queued};
 pub use self::waiting::Awaited;
 
@@ -30,6 +32,7 @@ mod asked; // panics of jobs that a policy runs or drops
 mod body; // what it carries
 mod calls; // what anybody may do with it
 mod ended; // how it ended
+mod layers; // which pools have wrapped it
 mod pending; // what pools know of it
 pub(crate) mod waiting; // how a thread waits for jobs
 
@@ -76,9 +79,9 @@ unsafe impl Send for Job {}
 
 #[expect(unsafe_code, reason = "through a shared job no closure is reached")]
 // SAFETY:
-// - Through `&Job` only `Body::pending` and `Body::name` reach the body, and they give out an
-//   `Arc<dyn Pending>` and an `Arc<str>`, which are `Sync`. Only these two are looked at there; a
-//   closure never is.
+// - Through `&Job` only `Body::pending`, `Body::name` and `Body::layer` reach the body, and they give
+//   out an `Arc<dyn Pending>`, an `Arc<str>`, and a number with another `Job`, which are `Sync`. Only
+//   these are looked at there; a closure never is.
 unsafe impl Sync for Job {}
 
 /// What can be done with the value in a job's space.
@@ -91,6 +94,7 @@ struct Ops {
     /// Looks at the value.
     pending: for<'a> unsafe fn(&'a Space) -> Option<&'a Arc<dyn Pending>>,
     name: for<'a> unsafe fn(&'a Space) -> Option<&'a Arc<str>>,
+    layer: for<'a> unsafe fn(&'a Space) -> Option<Layer<'a>>,
     /// False if there is nothing to look at, which saves the calls.
     has_handle: bool,
     has_name: bool,
@@ -232,6 +236,7 @@ impl<B: Body> Holding<B> {
         drop: Self::drop,
         pending: Self::pending,
         name: Self::name,
+        layer: Self::layer,
         has_handle: B::HAS_HANDLE,
         has_name: B::HAS_NAME,
     };
@@ -273,6 +278,15 @@ impl<B: Body> Holding<B> {
         // SAFETY: as in `pending`.
         let body = unsafe { &*std::ptr::from_ref(space).cast::<B>() };
         body.name()
+    }
+
+    /// # Safety
+    ///
+    /// `space` holds an initialised `B`.
+    unsafe fn layer(space: &Space) -> Option<Layer<'_>> {
+        // SAFETY: as in `pending`.
+        let body = unsafe { &*std::ptr::from_ref(space).cast::<B>() };
+        body.layer()
     }
 }
 
@@ -352,6 +366,13 @@ impl Job {
         unsafe { (self.ops.name)(&self.space) }
     }
 
+    /// Returns the job in it and who has wrapped that, if one is.
+    #[expect(unsafe_code, reason = "calls the erased operation")]
+    fn layer(&self) -> Option<Layer<'_>> {
+        // SAFETY: the space holds what `ops` operates on (the module's invariant).
+        unsafe { (self.ops.layer)(&self.space) }
+    }
+
     /// Takes the job for running; false if its handle cancelled it, or another took it.
     pub(crate) fn start(&self) -> bool {
         self.pending().is_none_or(|task| task.start())
@@ -383,16 +404,6 @@ impl Drop for Job {
         // SAFETY: the space holds what `ops` operates on (the module's invariant); a job that was
         // run is not dropped.
         asked::contain_drop(|| unsafe { (self.ops.drop)(&raw mut self.space) });
-    }
-}
-
-impl fmt::Debug for Job {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Job")
-            .field("name", &self.name())
-            .field("submitted_at", &format_args!("{}", self.site))
-            .field("has_handle", &self.pending().is_some())
-            .finish_non_exhaustive()
     }
 }
 

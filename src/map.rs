@@ -13,6 +13,7 @@ use crate::interrupt;
 use crate::job::{Job, Site};
 use crate::pool::Pool;
 use crate::rejection::RejectReason;
+use crate::settings::{Growth, Settings};
 use crate::sync::Arc;
 use crate::task::cancel_all;
 
@@ -71,11 +72,30 @@ pub struct Map<I: Iterator, F, T> {
     default_chunks: usize,
 }
 
+/// A maximum of more threads than this is not meant as a number of threads that there will be.
+const MOST_THREADS: usize = 1_024;
+
+/// Nor is a core of more threads than this, which no machine has room for.
+const MOST_CORE: usize = 65_536;
+
+/// Returns how many threads the pool can have for jobs that wait for one another.
+fn threads_in_earnest(settings: Settings) -> usize {
+    let Settings { core, max, growth, capacity, .. } = settings;
+    let is_unbounded = capacity.is_none_or(|capacity| capacity == usize::MAX);
+    let threads = match growth {
+        // More than the core are started only where the queue is full.
+        Growth::QueueFirst if is_unbounded => core,
+        Growth::QueueFirst | Growth::ThreadsFirst if max <= MOST_THREADS => max,
+        Growth::QueueFirst | Growth::ThreadsFirst => {
+            std::thread::available_parallelism().map_or(1, usize::from).max(core)
+        }
+    };
+    threads.clamp(1, MOST_CORE)
+}
+
 impl<I: Iterator, F, T> Map<I, F, T> {
     pub(crate) fn new(pool: &Arc<Pool>, source: I, f: F, site: Site) -> Self {
-        let max = pool.desk.lock().settings().max;
-        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = if max == usize::MAX { processors() } else { max };
+        let threads = threads_in_earnest(pool.desk.lock().settings());
         Self {
             function: Function::new(f, Arc::clone(pool)),
             source: Some(source),
@@ -95,8 +115,10 @@ impl<I: Iterator, F, T> Map<I, F, T> {
     /// Sets how many items may have been taken and not yet yielded, which bounds the memory that
     /// they and their results need. 0 is taken as 1.
     ///
-    /// Unless it is set, it is enough for two jobs per thread that the pool may have; in a pool
-    /// without a limit, per processor.
+    /// Unless it is set, it is enough for two jobs per thread that the pool can have: its maximum, or
+    /// its core where it starts no more than that, as no queue without a limit is ever full. A maximum
+    /// of more than 1,024 is taken for none; then it is two jobs per processor, or per core thread if
+    /// those are more.
     pub fn look_ahead(mut self, items: usize) -> Self {
         self.look_ahead = Some(items.max(1));
         self

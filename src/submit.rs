@@ -38,7 +38,7 @@ impl Pool {
     pub(crate) fn wrap(&self, job: Job) -> Job {
         match &self.hooks.wrap_job {
             None => job,
-            Some(wrap) => wrap(job),
+            Some(hook) => hook.wrap(job),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::error::{CancelReason, JoinError};
 use crate::interrupt::{self, Core, Interrupt, Node};
 use crate::job::waiting::Progress;
 use crate::job::{
-    Around, Bound, Ended, Help, Origin, Outcome, Pending, Settlement, Within, drop_caught,
+    Around, Bound, Ended, Help, Layers, Origin, Outcome, Pending, Settlement, Within, drop_caught,
     run_within,
 };
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering, thread};
@@ -68,7 +68,7 @@ pub(crate) struct Task<F, T> {
 /// The closure, and what goes around its running.
 struct Load<F> {
     f: F,
-    around: Option<Around>,
+    layers: Option<Box<Layers>>,
 }
 
 impl<F: Send, T: Send> Node for Task<F, T> {
@@ -99,7 +99,7 @@ where
         };
         Self {
             interrupt: Core::default(),
-            body: Mutex::new(Some(Load { f, around: None })),
+            body: Mutex::new(Some(Load { f, layers: None })),
             cell: Mutex::new(cell),
             settled: AtomicBool::new(false),
             is_start_awaited: AtomicBool::new(false),

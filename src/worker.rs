@@ -355,7 +355,7 @@ impl Shift<'_> {
         loop {
             let until = match rest {
                 Rest::Leave => return None,
-                Rest::Forever => Deadline::NEVER,
+                Rest::Forever | Rest::Overdue => Deadline::NEVER,
                 Rest::For(time) => Deadline::since(since, time),
             };
             let received = match (early.take(), until.instant()) {

@@ -479,8 +479,8 @@ fn each_question(mut check: impl FnMut(&Question)) {
 #[test]
 fn a_worker_leaves_as_in_get_task() {
     each_question(|question| {
-        let keeps = question.bringing > 0 && !question.must_go();
-        let expected = question.must_go() || (question.is_over() && !keeps);
+        let is_needed = question.counts.idle <= question.bringing;
+        let expected = question.must_go() || (question.is_over() && !is_needed);
         assert_eq!(question.answer() == Rest::Leave, expected, "{question:?}");
     });
 }
@@ -496,17 +496,46 @@ fn a_worker_that_the_keep_alive_does_not_apply_to_stays_for_ever() {
 }
 
 #[test]
-fn a_worker_that_stays_for_a_time_stays_for_its_keep_alive_or_a_little_longer() {
+fn a_worker_that_stays_for_a_time_stays_for_its_keep_alive() {
     each_question(|question| match question.answer() {
-        Rest::For(time) if question.is_over() => {
-            // For the job that is on its way; never so short that it would spin.
-            let longer = question.idle_for.saturating_add(Duration::from_millis(1));
-            assert!(time >= longer, "{time:?} {question:?}");
-            assert!(question.bringing > 0, "{question:?}");
+        Rest::For(time) => {
+            assert_eq!(time, question.counts.settings.keep_alive, "{question:?}");
+            assert!(!question.is_over(), "it would look again at once: {question:?}");
         }
-        Rest::For(time) => assert_eq!(time, question.counts.settings.keep_alive, "{question:?}"),
-        Rest::Leave | Rest::Forever => {}
+        Rest::Leave | Rest::Forever | Rest::Overdue => {}
     });
+}
+
+#[test]
+fn a_worker_stays_beyond_its_keep_alive_for_a_submitter_alone() {
+    each_question(|question| {
+        let is_needed = question.counts.idle <= question.bringing;
+        let expected = question.is_over() && is_needed && !question.must_go();
+        assert_eq!(question.answer() == Rest::Overdue, expected, "{question:?}");
+    });
+}
+
+#[test]
+fn of_workers_beyond_their_keep_alive_as_many_stay_as_there_are_submitters() {
+    for bringing in 0..=5 {
+        let settings = settings(0, 10, Some(0), Growth::QueueFirst);
+        let mut counts = Counts {
+            phase: Phase::Running,
+            settings,
+            parked: 0,
+            spares: 0,
+            reserved: 0,
+            workers: 5 + bringing,
+            idle: 5,
+            waiting: bringing,
+            starting: bringing,
+        };
+        while rest(&counts, bringing, KEEP_ALIVE) == Rest::Leave && counts.idle > 0 {
+            counts.workers -= 1;
+            counts.idle -= 1;
+        }
+        assert_eq!(counts.idle, bringing);
+    }
 }
 
 #[test]

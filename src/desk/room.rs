@@ -24,6 +24,10 @@ pub(super) struct Room {
 }
 
 impl Room {
+    pub(super) fn waiting(&self) -> usize {
+        self.waiters.len()
+    }
+
     /// Returns whether nobody waits for room, or was told of some and has not come.
     pub(super) fn is_quiet(&self) -> bool {
         self.waiters.is_empty() && self.reserved == 0
@@ -54,12 +58,15 @@ impl Desk {
 
     /// A submitter gives up waiting; false if it has been told of room meanwhile.
     pub(crate) fn stop_waiting_for_room(&mut self, turn: Turn) -> bool {
-        self.room.waiters.remove(&turn).is_some()
+        let was_waiting = self.room.waiters.remove(&turn).is_some();
+        self.tell_overdue();
+        was_waiting
     }
 
     /// The place that was kept for a submitter is free again: it uses it now, or not at all.
     pub(crate) fn release_room(&mut self) {
         self.room.reserved -= 1;
+        self.tell_overdue();
     }
 
     /// Returns whether there is room only as long as some worker is parked, which may be one that

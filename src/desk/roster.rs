@@ -25,12 +25,16 @@ pub(super) struct Idle {
     mailbox: Sender<Wake>,
     /// A `Look` is under way.
     told: bool,
+    /// It stays for a submitter who may bring it a job, and leaves when it is not needed any more.
+    is_overdue: bool,
 }
 
 impl Idle {
     fn tell(&mut self) {
-        // There is room: the mailbox holds two, of which one is reserved for a `Look`.
-        self.told = self.told || self.mailbox.try_send(Wake::Look).is_ok();
+        if !self.told {
+            // There is room: the mailbox holds two, of which one is reserved for a `Look`.
+            self.told = self.mailbox.try_send(Wake::Look).is_ok();
+        }
     }
 }
 
@@ -91,8 +95,21 @@ impl Desk {
         self.bringing += 1;
     }
 
+    /// The submitter decides again. Idle workers that stayed for it and are too many now are told to
+    /// look, those that have waited longest first.
     pub(crate) fn brought(&mut self) {
         self.bringing -= 1;
+        self.tell_overdue();
+    }
+
+    pub(super) fn tell_overdue(&mut self) {
+        let unneeded = self.idle.len().saturating_sub(self.needed());
+        self.idle.iter_mut().filter(|idle| idle.is_overdue).take(unneeded).for_each(Idle::tell);
+    }
+
+    /// How many idle workers stay for submitters that bring a job or wait for room.
+    fn needed(&self) -> usize {
+        self.bringing + self.room.reserved + self.room.waiting()
     }
 
     /// The thread of a recruit was not started.
@@ -154,12 +171,15 @@ impl Desk {
 
     /// A worker that found no job goes on the idle stack, or leaves.
     pub(crate) fn rest(&mut self, index: usize, mailbox: &Sender<Wake>) -> (Rest, Wakes) {
-        let rest = self.stays(Duration::ZERO);
+        let mut counts = self.counts();
+        counts.idle += 1;
+        let rest = admission::rest(&counts, self.needed(), Duration::ZERO);
         let wakes = match rest {
             Rest::Leave => self.retire(index),
-            Rest::For(_) | Rest::Forever => {
+            Rest::For(_) | Rest::Forever | Rest::Overdue => {
                 self.clear = 0;
-                self.idle.push(Idle { index, mailbox: mailbox.clone(), told: false });
+                let (mailbox, is_overdue) = (mailbox.clone(), rest == Rest::Overdue);
+                self.idle.push(Idle { index, mailbox, told: false, is_overdue });
                 self.note_change()
             }
         };
@@ -171,7 +191,7 @@ impl Desk {
         let Some(place) = self.idle.iter().position(|idle| idle.index == index) else {
             return (Idling::Chosen, Wakes::default());
         };
-        let rest = self.stays(since.elapsed());
+        let rest = admission::rest(&self.counts(), self.needed(), since.elapsed());
         if rest == Rest::Leave {
             self.idle.remove(place);
             return (Idling::Decided(rest), self.retire(index));
@@ -180,11 +200,8 @@ impl Desk {
             Prompt::Told => self.idle[place].told = false,
             Prompt::TimeOver => {}
         }
+        self.idle[place].is_overdue = rest == Rest::Overdue;
         (Idling::Decided(rest), Wakes::default())
-    }
-
-    fn stays(&self, idle_for: Duration) -> Rest {
-        admission::rest(&self.counts(), self.bringing, idle_for)
     }
 
     /// A worker leaves: it takes no further job, and its counts pass to the pool.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::settings::{CoreTimeout, Growth, Tenure};
-use crate::sync::bounded;
+use crate::sync::{Instant, Receiver, bounded};
 
 fn desk(max: usize, tenure: Tenure) -> Desk {
     let settings = Settings {
@@ -131,4 +131,77 @@ fn who_waits_for_the_end_is_woken_when_it_is_there_and_all_threads_can_be_joined
     desk.threads.give_up(index);
     desk.note_over().wake();
     assert!(waiter.is_woken());
+}
+
+/// Two workers beyond their keep-alive, which stay for as many submitters, and their mail.
+fn two_overdue() -> (Desk, [(usize, Receiver<Wake>); 2]) {
+    let mut desk = desk(4, Tenure::Lasting);
+    desk.set(Settings { keep_alive: Duration::ZERO, ..desk.settings() });
+    let workers = [(); 2].map(|()| {
+        desk.bring();
+        desk.recruit().index
+    });
+    let overdue = workers.map(|index| {
+        desk.recruit_arrived(index);
+        let (mailbox, mail) = bounded(2);
+        let (rest, wakes) = desk.rest(index, &mailbox);
+        wakes.wake();
+        assert_eq!(rest, admission::Rest::Overdue);
+        (index, mail)
+    });
+    (desk, overdue)
+}
+
+fn is_told(mail: &Receiver<Wake>) -> bool {
+    match mail.try_recv() {
+        Ok(Wake::Look) => true,
+        Ok(Wake::Run(_)) => panic!("there is no job"),
+        Err(_) => false,
+    }
+}
+
+/// A worker looks as it was told; returns what it does then.
+fn look(desk: &mut Desk, index: usize) -> Idling {
+    let (idling, wakes) = desk.look(index, Prompt::Told, Instant::now());
+    wakes.wake();
+    idling
+}
+
+#[test]
+fn a_worker_that_stayed_for_a_submitter_is_told_to_look_once_it_is_not_needed() {
+    let (mut desk, [(first, first_mail), (second, second_mail)]) = two_overdue();
+    desk.brought();
+    assert!(is_told(&first_mail) && !is_told(&second_mail), "the one that waits for longer");
+    assert!(matches!(look(&mut desk, first), Idling::Decided(admission::Rest::Leave)));
+    desk.brought();
+    assert!(is_told(&second_mail));
+    assert!(matches!(look(&mut desk, second), Idling::Decided(admission::Rest::Leave)));
+    assert!(desk.idle.is_empty());
+}
+
+#[test]
+fn a_worker_that_was_told_and_is_needed_again_is_told_again() {
+    let (mut desk, [(first, first_mail), (_, second_mail)]) = two_overdue();
+    desk.brought();
+    assert!(is_told(&first_mail));
+    // The job has gone to the other one before this one looks.
+    assert!(desk.choose_idle().is_some());
+    assert!(matches!(look(&mut desk, first), Idling::Decided(admission::Rest::Overdue)));
+    assert!(!is_told(&first_mail));
+    desk.brought();
+    assert!(is_told(&first_mail) && !is_told(&second_mail));
+}
+
+#[test]
+fn a_worker_within_its_keep_alive_is_not_told_that_a_submitter_decides() {
+    let mut desk = desk(4, Tenure::Lasting);
+    let index = desk.recruit().index;
+    desk.recruit_arrived(index);
+    desk.bring();
+    let (mailbox, mail) = bounded(2);
+    let (rest, wakes) = desk.rest(index, &mailbox);
+    wakes.wake();
+    assert_eq!(rest, admission::Rest::For(Duration::MAX));
+    desk.brought();
+    assert!(!is_told(&mail));
 }

@@ -1,6 +1,7 @@
 //! Owns what goes around the running of a job.
 
-use super::{Body, Ended, Job, Outcome, catch, drop_caught};
+use super::body::Layer;
+use super::{Body, Ended, Job, Outcome, PoolId, catch, drop_caught};
 use crate::error::Payload;
 use crate::sync::Arc;
 
@@ -40,8 +41,7 @@ pub(crate) fn run_within<R>(
 }
 
 /// Puts `outer` around what is around a job already.
-pub(crate) fn compose(outer: Around, inner: Option<Around>) -> Around {
-    let Some(inner) = inner else { return outer };
+pub(super) fn compose(outer: Around, inner: Around) -> Around {
     Box::new(move |run| {
         let mut inner = Some(inner);
         outer(&mut || {
@@ -56,6 +56,8 @@ pub(crate) fn compose(outer: Around, inner: Option<Around>) -> Around {
 pub(super) struct Wrapped<W> {
     pub(super) inner: Job,
     pub(super) around: W,
+    /// The pool whose hook has put it there, if one has.
+    pub(super) by: Option<PoolId>,
 }
 
 impl<W: FnOnce(&mut dyn FnMut()) + Send + 'static> Body for Wrapped<W> {
@@ -63,7 +65,7 @@ impl<W: FnOnce(&mut dyn FnMut()) + Send + 'static> Body for Wrapped<W> {
     const HAS_NAME: bool = true;
 
     fn run(self, ended: &mut Ended) {
-        let Self { inner, around } = self;
+        let Self { inner, around, by: _ } = self;
         let Within { result, other } = run_within(around, move || inner.run_caught());
         match result {
             Ok(inner) => *ended = inner,
@@ -77,5 +79,9 @@ impl<W: FnOnce(&mut dyn FnMut()) + Send + 'static> Body for Wrapped<W> {
 
     fn name(&self) -> Option<&Arc<str>> {
         self.inner.shared_name()
+    }
+
+    fn layer(&self) -> Option<Layer<'_>> {
+        Some((self.by, &self.inner))
     }
 }

@@ -1,7 +1,10 @@
 //! Owns what jobs carry: closures, plain or with a name, and the side of those with a handle.
 
-use super::{Ended, Outcome, Pending, catch};
+use super::{Ended, Job, Outcome, Pending, PoolId, catch};
 use crate::sync::Arc;
+
+/// A job that something goes around, and the pool whose hook has put it there, if one has.
+pub(super) type Layer<'a> = (Option<PoolId>, &'a Job);
 
 /// What a job carries.
 pub(crate) trait Body: Send + 'static {
@@ -19,6 +22,11 @@ pub(crate) trait Body: Send + 'static {
     }
 
     fn name(&self) -> Option<&Arc<str>> {
+        None
+    }
+
+    /// Returns the job that is in this one.
+    fn layer(&self) -> Option<Layer<'_>> {
         None
     }
 }
@@ -99,5 +107,9 @@ impl<B: Body> Body for Box<B> {
 
     fn name(&self) -> Option<&Arc<str>> {
         (**self).name()
+    }
+
+    fn layer(&self) -> Option<Layer<'_>> {
+        (**self).layer()
     }
 }

@@ -1,10 +1,12 @@
 //! Owns what whoever holds a job may do with it, but submit it.
 
+use std::fmt;
 use std::panic::{Location, resume_unwind};
 
 use super::Job;
 use super::around::Wrapped;
 use super::asked::asking;
+use super::layers::wrapping;
 
 impl Job {
     /// Returns the job's name, if it was given one.
@@ -52,9 +54,9 @@ impl Job {
     {
         let Some(task) = self.pending() else {
             let site = self.site;
-            return Self::of(Wrapped { inner: self, around }, site);
+            return Self::of(Wrapped { inner: self, around, by: wrapping() }, site);
         };
-        let late = task.wrap(Box::new(around));
+        let late = task.wrap(Box::new(around), wrapping());
         drop(late);
         self
     }
@@ -85,5 +87,15 @@ impl Job {
             resume_unwind(payload);
         }
         true
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("name", &self.name())
+            .field("submitted_at", &format_args!("{}", self.site))
+            .field("has_handle", &self.pending().is_some())
+            .finish_non_exhaustive()
     }
 }

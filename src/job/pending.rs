@@ -1,7 +1,7 @@
 //! Owns what pools and jobs with handles know of each other.
 
 use super::waiting::{Attention, Standing};
-use super::{Around, Ended, Job, News, Origin};
+use super::{Around, Ended, Job, News, Origin, PoolId};
 use crate::error::{CancelReason, Payload};
 use crate::sync::Arc;
 
@@ -23,8 +23,11 @@ pub(crate) trait Pending: Send + Sync {
     fn handed_back(&self);
     /// Where it comes from.
     fn origin(&self) -> &Origin;
-    /// Puts code around its running; gives it back if that has begun, or never will.
-    fn wrap(&self, around: Around) -> Option<Around>;
+    /// Puts code around its running, by the hook of that pool if by one; gives it back if that has
+    /// begun, or never will.
+    fn wrap(&self, around: Around, by: Option<PoolId>) -> Option<Around>;
+    /// Returns whether the hook of the pool has put code around its running.
+    fn is_wrapped_by(&self, pool: PoolId) -> bool;
     /// Returns whether it still waits to be started.
     fn is_pending(&self) -> bool;
     /// Runs what [`start`](Self::start) took.

@@ -5,7 +5,7 @@ use super::{Load, Task};
 use crate::error::{CancelReason, JoinError, Payload};
 use crate::interrupt::{self, Interrupt, Node};
 use crate::job::{
-    Around, Ended, Home, News, Origin, Outcome, Pending, Queued, catch, compose, drop_caught,
+    Around, Ended, Home, Layers, News, Origin, Outcome, Pending, PoolId, Queued, catch, drop_caught,
 };
 use crate::sync::{Arc, thread};
 use crate::watch::Watch;
@@ -72,14 +72,21 @@ where
         &self.origin
     }
 
-    fn wrap(&self, around: Around) -> Option<Around> {
+    fn wrap(&self, around: Around, by: Option<PoolId>) -> Option<Around> {
         match &mut *self.body.lock() {
             Some(load) => {
-                load.around = Some(compose(around, load.around.take()));
+                let layers = Layers::add(load.layers.take(), around, by);
+                load.layers = Some(Box::new(layers));
                 None
             }
             None => Some(around),
         }
+    }
+
+    fn is_wrapped_by(&self, pool: PoolId) -> bool {
+        let body = self.body.lock();
+        let layers = body.as_ref().and_then(|load| load.layers.as_ref());
+        layers.is_some_and(|layers| layers.are_by(pool))
     }
 
     fn is_pending(&self) -> bool {
@@ -88,10 +95,10 @@ where
 
     fn execute(self: Arc<Self>) -> Ended {
         self.tell_started();
-        let Load { f, around } = self.body.lock().take().expect("a job is started once");
+        let Load { f, layers } = self.body.lock().take().expect("a job is started once");
         let entered = interrupt::enter_job(Interrupt::of(Arc::clone(&self) as Arc<dyn Node>));
-        if let Some(around) = around {
-            return self.execute_within(around, f);
+        if let Some(layers) = layers {
+            return self.execute_within(layers.around, f);
         }
         let result = catch(f);
         drop(entered);

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use workcrew::{Growth, Phase, Queue, ThreadPoolExecutor};
 
 use crate::support::{
-    Counter, Gate, KEEP_ALIVE, LONG, SHORT, assert_conserved, block_worker, eventually, finish,
-    hold, pass_time, repeat, soon,
+    Counter, Gate, KEEP_ALIVE, LONG, Own, SHORT, assert_conserved, block_worker, eventually,
+    finish, helper, hold, pass_time, repeat, soon, stop_point,
 };
 
 #[test]
@@ -343,4 +343,68 @@ fn a_pool_whose_workers_have_all_left_ends() {
     // The worker may still be at its last steps, which are waited for.
     assert_eq!(finish(&pool).completed, 1);
     assert_eq!(pool.phase(), Phase::Terminated);
+}
+
+#[test]
+fn idle_workers_leave_while_a_thread_is_being_started() {
+    const WORKERS: usize = 50;
+    let (entered, leave, stop) = stop_point();
+    let pool = ThreadPoolExecutor::builder()
+        .core_threads(0)
+        .max_threads(WORKERS + 1)
+        .queue(Queue::Handoff)
+        .keep_alive(KEEP_ALIVE)
+        .thread_factory(move |worker| {
+            if worker.index() > WORKERS {
+                stop();
+            }
+            worker.builder().spawn(|| worker.run())
+        })
+        .build()
+        .unwrap();
+    let gate = Gate::new();
+    hold(&pool, &gate, WORKERS).reach(WORKERS);
+    let (handle, ran) = (pool.handle(), Counter::new());
+    let counted = ran.clone();
+    let submitter = helper(move || handle.execute(move || _ = counted.add()).unwrap());
+    entered.pass();
+    gate.open();
+    // One stays for the submitter, and its own is being started.
+    eventually("all but these have left", || pool.stats().pool_size == 2);
+    pass_time(KEEP_ALIVE);
+    assert_eq!((pool.stats().pool_size, pool.stats().idle), (2, 1));
+    leave.open();
+    submitter.join();
+    ran.reach(1);
+    eventually("they have left too", || pool.stats().pool_size == 0);
+    assert_eq!(finish(&pool).completed, WORKERS as u64 + 1);
+}
+
+#[test]
+fn a_new_worker_without_a_keep_alive_waits_for_the_job_that_it_was_started_for() {
+    let own = Own::default();
+    let known = own.clone();
+    let pool = ThreadPoolExecutor::builder()
+        .core_threads(0)
+        .max_threads(1)
+        .queue(Queue::Handoff)
+        .keep_alive(Duration::ZERO)
+        .thread_factory(move |worker| {
+            let thread = worker.builder().spawn(|| worker.run());
+            let pool = known.get().unwrap();
+            eventually("it has arrived", || pool.stats().idle == 1);
+            pass_time(SHORT);
+            thread
+        })
+        .build()
+        .unwrap();
+    own.set(pool.handle());
+    for round in 1..=3 {
+        pool.execute(|| ()).unwrap();
+        eventually("it has left after its job", || pool.stats().pool_size == 0);
+        assert_eq!(pool.stats().completed, round);
+    }
+    assert_eq!(pool.stats().spawn_failures, 0);
+    finish(&pool);
+    own.clear();
 }

@@ -10,7 +10,8 @@ use std::thread;
 use parking_lot::Mutex;
 use workcrew::interrupt::{self, Interrupt};
 use workcrew::{
-    Job, JoinError, Map, Queue, Rejected, RejectionPolicy, Saturation, ThreadPoolExecutor, policy,
+    Growth, Job, JoinError, Map, Queue, Rejected, RejectionPolicy, Saturation, ThreadPoolExecutor,
+    policy,
 };
 
 use crate::support::{
@@ -161,6 +162,58 @@ fn the_default_look_ahead_is_two_jobs_per_thread() {
         drop(results);
         finish(&pool);
     }
+}
+
+#[test]
+fn the_default_look_ahead_is_bounded_by_the_threads_that_there_can_be() {
+    let processors = thread::available_parallelism().unwrap().get();
+    let (endless, no_limit) = (usize::try_from(i32::MAX).unwrap(), usize::MAX);
+    let (first, ahead) = (Growth::QueueFirst, Growth::ThreadsFirst);
+    let (unbounded, handoff) = (Queue::Unbounded, Queue::Handoff);
+    let bounded = Queue::Bounded(100_000);
+    // More than the core are started only where the queue is full.
+    let cases = [
+        (first, unbounded, 2, endless, 2),
+        (first, unbounded, 2, 8, 2),
+        (first, unbounded, 0, endless, 1),
+        (first, unbounded, 2, no_limit, 2),
+        (first, Queue::Bounded(no_limit), 2, endless, 2),
+        (first, unbounded, 3, 3, 3),
+        (first, bounded, 2, 8, 8),
+        (first, bounded, 2, endless, processors.max(2)),
+        (first, handoff, 2, 8, 8),
+        (first, handoff, 0, endless, processors),
+        (first, handoff, 0, no_limit, processors),
+        (ahead, unbounded, 2, 8, 8),
+        (ahead, unbounded, 2, endless, processors.max(2)),
+        (ahead, unbounded, 1, 1_024, 1_024),
+        (ahead, unbounded, 1, 1_025, processors),
+        (ahead, unbounded, 100, endless, processors.max(100)),
+    ];
+    for (growth, queue, core, max, threads) in cases {
+        let builder = ThreadPoolExecutor::builder().core_threads(core).max_threads(max);
+        let pool = builder.growth(growth).queue(queue).stack_size(64 * 1024).build().unwrap();
+        let (numbers, taken) = counted(10_000);
+        let mut results = pool.map(numbers, |n| n);
+        assert_eq!(results.next().unwrap().unwrap(), 0);
+        let most = if queue == handoff { taken.get() } else { threads * 2 };
+        assert_eq!(taken.get(), most, "{growth:?} {queue:?} {core} {max}");
+        assert!(taken.get() <= threads * 2, "{} {growth:?} {core} {max}", taken.get());
+        drop(results);
+        finish(&pool);
+    }
+}
+
+#[test]
+fn an_endless_source_gives_its_first_result_in_a_pool_without_a_limit_of_threads() {
+    let max = usize::try_from(i32::MAX).unwrap();
+    let builder = ThreadPoolExecutor::builder().core_threads(2).max_threads(max);
+    let pool = builder.queue(Queue::Unbounded).build().unwrap();
+    let mut results = pool.map(0_u64.., |n| n);
+    assert_eq!(results.next().unwrap().unwrap(), 0);
+    assert!(results.by_ref().take(100).map(Result::unwrap).eq(1..=100));
+    drop(results);
+    assert!(finish(&pool).submitted < 1_000);
 }
 
 #[test]

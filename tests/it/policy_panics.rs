@@ -39,7 +39,9 @@ impl Drop for Bomb {
 
 /// What a pool reports: what panicked, the job's name, and the message.
 #[derive(Clone, Default)]
-struct Reports(Arc<Mutex<Vec<(String, Option<String>, String)>>>);
+struct Reports(Arc<Mutex<Vec<Report>>>);
+
+type Report = (String, Option<String>, String);
 
 impl Reports {
     fn builder(&self) -> Builder {

@@ -12,7 +12,10 @@ use std::time::Duration;
 use workcrew::{Queue, ThreadPoolExecutor, interrupt};
 
 use crate::support::alone::{assert_passed, command};
-use crate::support::{Gate, LONG, block_worker, eventually, finish, pass_time, repeat};
+use crate::support::{
+    Counter, Gate, Helper, KEEP_ALIVE, LONG, block_worker, eventually, finish, helper, pass_time,
+    repeat,
+};
 
 /// Clock ticks, of 10 ms as a rule, that the threads of this name have used so far; and how many
 /// such threads there are.
@@ -69,6 +72,57 @@ fn idle_workers_use_no_processor_time() {
     let (after, threads) = ticks_of("idlers");
     assert_eq!(threads, WORKERS);
     assert!(after - before <= 1, "{} ticks in a second of doing nothing", after - before);
+    finish(&pool);
+}
+
+#[test]
+fn workers_that_stay_for_a_slow_thread_factory_use_no_processor_time() {
+    const WORKERS: usize = 64;
+    let (made, may_go_on) = (Counter::new(), Gate::new());
+    let (makes, passes) = (made.clone(), may_go_on.clone());
+    let pool = ThreadPoolExecutor::builder()
+        .name("overdue")
+        .core_threads(0)
+        .max_threads(2 * WORKERS)
+        .queue(Queue::Handoff)
+        .keep_alive(KEEP_ALIVE)
+        .thread_factory(move |worker| {
+            if worker.index() > WORKERS {
+                makes.add();
+                passes.pass();
+            }
+            worker.builder().spawn(|| worker.run())
+        })
+        .build()
+        .unwrap();
+    let gate = Gate::new();
+    (0..WORKERS).for_each(|_| block_worker(&pool, &gate));
+    let ran = Counter::new();
+    let submitters: Vec<_> = (0..WORKERS)
+        .map(|_| {
+            let (handle, ran) = (pool.handle(), ran.clone());
+            helper(move || handle.execute(move || _ = ran.add()).unwrap())
+        })
+        .collect();
+    made.reach(WORKERS);
+    gate.open();
+    eventually("the first ones are idle", || pool.stats().idle == WORKERS);
+    // They sleep once they have looked, after their keep-alive.
+    let mut last = ticks_of("overdue");
+    eventually("all of them sleep", || {
+        pass_time(4 * KEEP_ALIVE);
+        std::mem::replace(&mut last, ticks_of("overdue")) == last
+    });
+    let (before, threads) = ticks_of("overdue");
+    assert_eq!((threads, pool.stats().idle), (WORKERS, WORKERS), "each may be brought a job");
+    pass_time(Duration::from_secs(1));
+    let (after, threads) = ticks_of("overdue");
+    assert_eq!(threads, WORKERS);
+    assert!(after - before <= 1, "{} ticks in a second of doing nothing", after - before);
+    may_go_on.open();
+    submitters.into_iter().for_each(Helper::join);
+    ran.reach(WORKERS);
+    eventually("none stays for a submitter any more", || pool.stats().pool_size == 0);
     finish(&pool);
 }
 

@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Files that have atomics, and so may name an ordering.
-const ATOMICS: [&str; 12] = [
+const ATOMICS: [&str; 13] = [
     "sync.rs",
     "sync/delays.rs",
     "builder.rs",
     "job.rs",
+    "job/layers.rs",
     "post.rs",
     "queue.rs",
     "stats.rs",

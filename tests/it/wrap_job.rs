@@ -13,6 +13,7 @@ use workcrew::{
     Builder, CancelOutcome, Handle, Job, JobState, JoinError, Queue, ThreadPoolExecutor, interrupt,
 };
 
+use crate::support::alone::{assert_passed, command};
 use crate::support::{
     Counter, Gate, LONG, assert_cancelled, block_worker, finish, settled, single, soon, stop_point,
 };
@@ -404,4 +405,276 @@ fn jobs_of_sets_scopes_maps_and_calls_are_wrapped_once_wherever_they_come_from()
         assert_eq!(wrapped.get(), 8 + 1 + 8, "{queue:?}");
         finish(&pool);
     }
+}
+
+// Jobs that are submitted again.
+
+const AGAIN: usize = 200_000;
+
+/// A pool of one worker and one place, whose hook puts a counter around each job.
+fn counting(layers: &Counter) -> Builder {
+    let layers = layers.clone();
+    ThreadPoolExecutor::builder().threads(1).queue(Queue::Bounded(1)).wrap_job(move |job| {
+        let layers = layers.clone();
+        job.wrap(move |run| {
+            layers.add();
+            run();
+        })
+    })
+}
+
+/// Jobs without a handle and with one, that count themselves.
+fn both_kinds(ran: &Counter) -> [Job; 2] {
+    let (first, second) = (ran.clone(), ran.clone());
+    let (tracked, handle) = Job::with_handle(move || second.add());
+    drop(handle);
+    [Job::new(move || _ = first.add()), tracked]
+}
+
+/// Submits a job again and again to a pool that is full, and then when it is not.
+#[track_caller]
+fn submit_again(pool: &ThreadPoolExecutor, gate: &Gate, mut job: Job) {
+    for _ in 0..AGAIN {
+        job = pool.execute_job(job).unwrap_err().into_job();
+    }
+    gate.open();
+    pool.wait_idle(LONG).unwrap();
+    pool.execute_job(job).unwrap();
+    pool.wait_idle(LONG).unwrap();
+}
+
+#[test]
+fn a_job_that_is_submitted_again_and_again_is_wrapped_once() {
+    assert_passed(&command("wrap_job::alone_submitted_again").output().unwrap());
+}
+
+#[test]
+#[ignore = "a failure ends the process; run by the test above, in one of its own"]
+fn alone_submitted_again() {
+    type First = fn(&ThreadPoolExecutor, Counter) -> Job;
+    let ways: [First; 4] = [
+        |pool, ran| pool.execute(move || _ = ran.add()).unwrap_err().into_job(),
+        |pool, ran| pool.submit(move || ran.add()).unwrap_err().into_job(),
+        |pool, ran| pool.try_execute(move || _ = ran.add()).unwrap_err().into_job(),
+        |pool, ran| {
+            let late = pool.execute_timeout(move || _ = ran.add(), Duration::ZERO);
+            late.unwrap_err().into_job()
+        },
+    ];
+    for first in ways {
+        let (layers, ran, gate) = (Counter::new(), Counter::new(), Gate::new());
+        let pool = counting(&layers).build().unwrap();
+        block_worker(&pool, &gate);
+        let filling = pool.submit(|| ()).unwrap();
+        let job = first(&pool, ran.clone());
+        submit_again(&pool, &gate, job);
+        soon(filling);
+        assert_eq!((ran.get(), layers.get()), (1, 3));
+        finish(&pool);
+    }
+    for kind in 0..2 {
+        let (layers, ran, gate) = (Counter::new(), Counter::new(), Gate::new());
+        let pool = counting(&layers).build().unwrap();
+        block_worker(&pool, &gate);
+        let filling = pool.submit(|| ()).unwrap();
+        let [plain, tracked] = both_kinds(&ran);
+        submit_again(&pool, &gate, if kind == 0 { plain } else { tracked });
+        soon(filling);
+        // The job that blocks, the one that fills, and this one.
+        assert_eq!((ran.get(), layers.get()), (1, 3));
+        finish(&pool);
+    }
+}
+
+#[test]
+fn a_job_that_is_taken_back_and_submitted_again_is_wrapped_once() {
+    assert_passed(&command("wrap_job::alone_taken_back").output().unwrap());
+}
+
+#[test]
+#[ignore = "a failure ends the process; run by the test above, in one of its own"]
+fn alone_taken_back() {
+    let (layers, ran, gate) = (Counter::new(), Counter::new(), Gate::new());
+    let pool = counting(&layers).queue(Queue::Bounded(2)).build().unwrap();
+    block_worker(&pool, &gate);
+    for job in both_kinds(&ran) {
+        pool.execute_job(job).unwrap();
+    }
+    for _ in 0..AGAIN {
+        for job in pool.take_pending() {
+            pool.execute_job(job).unwrap();
+        }
+    }
+    gate.open();
+    finish(&pool);
+    assert_eq!((ran.get(), layers.get()), (2, 3));
+}
+
+#[test]
+fn a_job_in_whose_place_the_hook_puts_another_is_replaced_once() {
+    assert_passed(&command("wrap_job::alone_replaced").output().unwrap());
+}
+
+#[test]
+#[ignore = "a failure ends the process; run by the test above, in one of its own"]
+fn alone_replaced() {
+    type Replace = fn(Job) -> Job;
+    let hooks: [Replace; 2] = [
+        |job| Job::new(move || job.run()),
+        |job| {
+            let (replacing, handle) = Job::with_handle(move || job.run());
+            drop(handle);
+            replacing
+        },
+    ];
+    for hook in hooks {
+        for kind in 0..2 {
+            let (layers, ran, gate) = (Counter::new(), Counter::new(), Gate::new());
+            let counted = layers.clone();
+            let builder = ThreadPoolExecutor::builder().threads(1).queue(Queue::Bounded(1));
+            let replace = move |job| {
+                counted.add();
+                hook(job)
+            };
+            let pool = builder.wrap_job(replace).build().unwrap();
+            block_worker(&pool, &gate);
+            pool.execute(|| ()).unwrap();
+            let [plain, tracked] = both_kinds(&ran);
+            submit_again(&pool, &gate, if kind == 0 { plain } else { tracked });
+            finish(&pool);
+            assert_eq!((ran.get(), layers.get()), (1, 3));
+        }
+    }
+}
+
+#[test]
+fn a_hook_that_leaves_a_job_as_it_is_sees_it_each_time() {
+    let (asked, wraps, layers) = (Counter::new(), Gate::new(), Counter::new());
+    let (asks, begins, counted) = (asked.clone(), wraps.clone(), layers.clone());
+    let hook = move |job: Job| {
+        asks.add();
+        if !begins.is_open() {
+            return job;
+        }
+        let counted = counted.clone();
+        job.wrap(move |run| {
+            counted.add();
+            run();
+        })
+    };
+    let builder = ThreadPoolExecutor::builder().threads(1).queue(Queue::Handoff);
+    let pool = builder.wrap_job(hook).build().unwrap();
+    let gate = Gate::new();
+    block_worker(&pool, &gate);
+    let ran = Counter::new();
+    let refuse = |job| pool.execute_job(job).unwrap_err().into_job();
+    let jobs = both_kinds(&ran).map(|job| refuse(refuse(job)));
+    assert_eq!(asked.get(), 5);
+    wraps.open();
+    let jobs = jobs.map(|job| refuse(refuse(job)));
+    assert_eq!(asked.get(), 7, "once more each");
+    gate.open();
+    for job in jobs {
+        pool.wait_idle(LONG).unwrap();
+        pool.execute_job(job).unwrap();
+    }
+    finish(&pool);
+    assert_eq!((ran.get(), layers.get()), (2, 2));
+}
+
+#[test]
+fn each_of_several_pools_wraps_a_job_once() {
+    for kind in 0..2 {
+        let (first, second) = (Counter::new(), Counter::new());
+        let pools = [&first, &second].map(|layers| {
+            let pool = counting(layers).queue(Queue::Handoff).build().unwrap();
+            let gate = Gate::new();
+            block_worker(&pool, &gate);
+            (pool, gate)
+        });
+        let ran = Counter::new();
+        let [plain, tracked] = both_kinds(&ran);
+        let mut job = if kind == 0 { plain } else { tracked };
+        // What a program puts around it is not of a pool.
+        let (own, by_hand) = (Counter::new(), Counter::new());
+        let counted = own.clone();
+        job = job.wrap(move |run| {
+            counted.add();
+            run();
+        });
+        for _ in 0..3 {
+            for (pool, _) in &pools {
+                job = pool.execute_job(job).unwrap_err().into_job();
+            }
+            let counted = by_hand.clone();
+            job = job.wrap(move |run| {
+                counted.add();
+                run();
+            });
+        }
+        for (pool, gate) in &pools {
+            gate.open();
+            pool.wait_idle(LONG).unwrap();
+        }
+        pools[0].0.execute_job(job).unwrap();
+        for (pool, _) in &pools {
+            finish(pool);
+        }
+        assert_eq!((ran.get(), own.get(), by_hand.get()), (1, 1, 3));
+        // Each has had a blocking job.
+        assert_eq!((first.get(), second.get()), (2, 2));
+    }
+}
+
+#[test]
+fn a_hook_that_submits_to_another_pool_wraps_for_its_own() {
+    let (outer, inner) = (Counter::new(), Counter::new());
+    let other = counting(&inner).queue(Queue::Unbounded).build().unwrap();
+    let (counted, handle) = (outer.clone(), other.handle());
+    let hook = move |job: Job| {
+        handle.execute(|| ()).unwrap();
+        let counted = counted.clone();
+        job.wrap(move |run| {
+            counted.add();
+            run();
+        })
+    };
+    let builder = ThreadPoolExecutor::builder().threads(1).queue(Queue::Handoff);
+    let pool = builder.wrap_job(hook).build().unwrap();
+    let gate = Gate::new();
+    block_worker(&pool, &gate);
+    let ran = Counter::new();
+    let refuse = |job| pool.execute_job(job).unwrap_err().into_job();
+    let jobs = both_kinds(&ran).map(|job| refuse(refuse(refuse(job))));
+    // The other pool has not wrapped them.
+    for job in jobs {
+        other.execute_job(job).unwrap();
+    }
+    assert_eq!(finish(&other).completed, 5);
+    gate.open();
+    finish(&pool);
+    assert_eq!((ran.get(), outer.get(), inner.get()), (2, 3, 5));
+}
+
+#[test]
+fn what_is_wrapped_after_a_hook_has_panicked_is_not_the_pools() {
+    let (panics, layers) = (Gate::new(), Counter::new());
+    let (panicked, counted) = (panics.clone(), layers.clone());
+    let hook = move |job: Job| {
+        assert!(panicked.is_open(), "the hook's");
+        let counted = counted.clone();
+        job.wrap(move |run| {
+            counted.add();
+            run();
+        })
+    };
+    let pool = ThreadPoolExecutor::builder().threads(1).wrap_job(hook).build().unwrap();
+    assert!(catch_unwind(AssertUnwindSafe(|| pool.execute(|| ()).is_ok())).is_err());
+    panics.open();
+    let ran = Counter::new();
+    for job in both_kinds(&ran) {
+        pool.execute_job(job.wrap(|run| run())).unwrap();
+    }
+    finish(&pool);
+    assert_eq!((ran.get(), layers.get()), (2, 2));
 }
