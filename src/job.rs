@@ -7,7 +7,6 @@
 //! INVARIANT: from the making of a `Job` to its `run` or its drop, `space` holds one initialised
 //! value of the very type whose operations `ops` names.
 
-use std::fmt;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::panic::Location;
@@ -24,6 +23,7 @@ use self::body::{Body, Layer, Named, Plain, Tracked};
 pub use self::ended::Outcome;
 pub(crate) use self::ended::{Ended, News, Settlement};
 pub(crate) use self::layers::{Layers, PoolId};
+pub(crate) use self::location::{Origin, Site};
 pub(crate) use self::pending::{Bound, Help, Home, Moved, Pending, Queued};
 pub use self::waiting::Awaited;
 
@@ -33,6 +33,7 @@ mod body; // what it carries
 mod calls; // what anybody may do with it
 mod ended; // how it ended
 mod layers; // which pools have wrapped it
+mod location; // where it comes from
 mod pending; // what pools know of it
 pub(crate) mod waiting; // how a thread waits for jobs
 
@@ -98,26 +99,6 @@ struct Ops {
     /// False if there is nothing to look at, which saves the calls.
     has_handle: bool,
     has_name: bool,
-}
-
-/// Where a program made a job, or submitted its closure.
-pub(crate) type Site = &'static Location<'static>;
-
-/// Where a job comes from.
-#[derive(Clone, Debug)]
-pub(crate) struct Origin {
-    pub(crate) site: Site,
-    pub(crate) name: Option<Arc<str>>,
-}
-
-/// `"mail 7" (submitted at src/main.rs:31:10)`.
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.name {
-            Some(name) => write!(f, "{name:?} (submitted at {})", self.site),
-            None => write!(f, "a job submitted at {}", self.site),
-        }
-    }
 }
 
 /// A place for a site that one thread writes and others read.
