@@ -326,6 +326,12 @@ impl Job {
         ended
     }
 
+    /// Returns whether the job has a handle.
+    #[inline]
+    pub(crate) fn has_handle(&self) -> bool {
+        self.ops.has_handle
+    }
+
     /// Returns the side of the job that its handle sees, if it has one.
     #[expect(unsafe_code, reason = "calls the erased operation")]
     pub(crate) fn pending(&self) -> Option<&Arc<dyn Pending>> {

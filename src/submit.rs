@@ -167,6 +167,16 @@ impl Pool {
     #[expect(clippy::inline_always, reason = "measured: a job is moved once, into its place")]
     #[inline(always)]
     pub(crate) fn enqueue(self: &Arc<Self>, mut desk: MutexGuard<'_, Desk>, job: Job) {
+        if job.has_handle() || !desk.is_quiet() {
+            self.enqueue_told(desk, job);
+        } else {
+            desk.enqueue(job);
+        }
+    }
+
+    /// Queues a job of which others may have to be told: its handle, who waits for it, and parked
+    /// workers.
+    fn enqueue_told(self: &Arc<Self>, mut desk: MutexGuard<'_, Desk>, job: Job) {
         let Some(moved) = self.take_in(&desk, &job) else {
             Self::leave_out(desk, job);
             return;

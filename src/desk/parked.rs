@@ -111,6 +111,12 @@ impl Desk {
         StandIn::LookIn(SHORT_WAIT)
     }
 
+    /// Returns whether a job that is queued now concerns no parked worker.
+    #[inline]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.parked.is_quiet()
+    }
+
     /// A job was queued while workers are parked: one of them looks whether a spare is due.
     pub(crate) fn note_queued(&mut self) -> Option<Thread> {
         if self.parked.is_quiet() || !self.counts().may_have_spare() {
