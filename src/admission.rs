@@ -169,12 +169,12 @@ pub(crate) enum Rest {
     Forever,
 }
 
-/// While a submitter has started a worker and not yet brought the job, no worker leaves; one that
-/// otherwise would looks again after this time.
+/// While a submitter has started a worker and not yet brought the job, or waits for a worker to be
+/// free, no worker leaves; one that otherwise would looks again after this time.
 const GRACE: Duration = Duration::from_millis(5);
 
-/// Decides whether a worker that has been idle for `idle_for` leaves. `bringing` submitters have
-/// started a worker and hold the job for it.
+/// Decides whether a worker that has been idle for `idle_for` leaves. `bringing` submitters hold a
+/// job for it: they have started a worker, or wait for room.
 pub(crate) fn rest(counts: &Counts, bringing: usize, idle_for: Duration) -> Rest {
     let Settings { core, keep_alive, core_timeout, .. } = counts.settings;
     if counts.phase != Phase::Running || counts.is_oversized() {

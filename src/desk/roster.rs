@@ -169,7 +169,7 @@ impl Desk {
     }
 
     fn stays(&self, idle_for: Duration) -> Rest {
-        admission::rest(&self.counts(), self.bringing, idle_for)
+        admission::rest(&self.counts(), self.bringing + self.room.wanted(), idle_for)
     }
 
     /// A worker leaves: it takes no further job, and its counts pass to the pool.
@@ -183,7 +183,12 @@ impl Desk {
         self.departing += 1;
         // A thread goes: another may be had again.
         self.is_refused = false;
-        self.note_change()
+        let mut wakes = self.note_change();
+        if self.is_room_wanted() {
+            // A parked worker that waits for room may now have another spare.
+            wakes.unpark(self.note_queued());
+        }
+        wakes
     }
 
     /// A worker that left has done its last steps.
