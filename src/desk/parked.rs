@@ -117,7 +117,8 @@ impl Desk {
         self.parked.is_quiet()
     }
 
-    /// A job was queued while workers are parked: one of them looks whether a spare is due.
+    /// A job was queued while workers are parked, or a spare has left while one of them waits for
+    /// room: one of them looks whether a spare is due.
     pub(crate) fn note_queued(&mut self) -> Option<Thread> {
         if self.parked.is_quiet() || !self.counts().may_have_spare() {
             return None;

@@ -24,13 +24,14 @@ pub(super) struct Room {
 }
 
 impl Room {
-    pub(super) fn waiting(&self) -> usize {
-        self.waiters.len()
+    /// How many submitters wait for room, or were told of some and have not come.
+    pub(super) fn wanted(&self) -> usize {
+        self.waiters.len() + self.reserved
     }
 
     /// Returns whether nobody waits for room, or was told of some and has not come.
     pub(super) fn is_quiet(&self) -> bool {
-        self.waiters.is_empty() && self.reserved == 0
+        self.wanted() == 0
     }
 }
 

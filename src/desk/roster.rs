@@ -109,7 +109,7 @@ impl Desk {
 
     /// How many idle workers stay for submitters that bring a job or wait for room.
     fn needed(&self) -> usize {
-        self.bringing + self.room.reserved + self.room.waiting()
+        self.bringing + self.room.wanted()
     }
 
     /// The thread of a recruit was not started.
@@ -215,7 +215,12 @@ impl Desk {
         self.departing += 1;
         // A thread goes: another may be had again.
         self.is_refused = false;
-        self.note_change()
+        let mut wakes = self.note_change();
+        if self.is_room_wanted() {
+            // A parked worker that waits for room may now have another spare.
+            wakes.unpark(self.note_queued());
+        }
+        wakes
     }
 
     /// A worker that left has done its last steps.

@@ -16,6 +16,13 @@ mod handles; // results, cancelling, joining from a worker
 mod reasons; // why a job never ran
 mod join_set; // results as they come
 mod invoke; // several jobs in one call
+mod waits; // for jobs of the same pool
+mod waits_limits; // their limits, and interrupts that end them
+mod waits_refused; // whose threads are refused
+mod deadlocks; // waits that can never end
+mod waits_deep; // nested as deep as may be
+mod spares; // workers in the place of those that wait
+mod turns; // who waits for room, and for the start of a job
 mod interrupt; // asking jobs to stop
 mod interrupt_all; // asking many at once
 mod interrupt_hooks; // what hooks find as the current one
