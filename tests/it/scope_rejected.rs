@@ -4,14 +4,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use crossbeam_channel::unbounded;
+use crossbeam_channel::{Sender, unbounded};
 use workcrew::{
     CancelOutcome, CancelReason, JobState, Queue, RejectReason, ScopedHandle, ScopedRejected,
     ThreadPoolExecutor,
 };
 
 use crate::panics::{MARK, keep_errors, warnings_with};
-use crate::support::{Gate, SHORT, block_worker, eventually, finish, helper, pass_time, repeat};
+use crate::support::{
+    Gate, Helper, SHORT, block_worker, eventually, finish, helper, pass_time, repeat,
+};
 
 /// Counts itself when it is dropped, and looks whether what it borrows from is there.
 struct Guest<'a>(&'a Frame);
@@ -40,6 +42,15 @@ fn shut(name: &str) -> ThreadPoolExecutor {
     let pool = ThreadPoolExecutor::builder().name(name).threads(1).build().expect("a pool");
     pool.shutdown();
     pool
+}
+
+/// A thread that runs what it is sent, and tells what came of it. The sender is dropped first, which
+/// ends the thread, also where a test fails.
+fn runner<T: Send + 'static>(
+    run: impl Fn(ScopedRejected) -> T + Send + 'static,
+) -> (Helper<Vec<T>>, Sender<ScopedRejected>) {
+    let (sender, receiver) = unbounded();
+    (helper(move || receiver.into_iter().map(run).collect()), sender)
 }
 
 // Kept longer than the scope.
@@ -90,8 +101,7 @@ fn a_job_that_its_scope_or_its_handle_cancelled_does_not_run_and_nothing_is_said
 #[test]
 fn a_rejected_job_that_another_thread_runs_at_the_scopes_end_has_run_or_never_does() {
     let pool = shut("racing");
-    let (sender, receiver) = unbounded::<ScopedRejected>();
-    let runner = helper(move || receiver.into_iter().for_each(ScopedRejected::run));
+    let (runner, sender) = runner(ScopedRejected::run);
     for round in 0..repeat(2_000) {
         let frame = Frame::default();
         let guest = Guest(&frame);
@@ -118,8 +128,7 @@ fn a_rejected_job_that_another_thread_runs_at_the_scopes_end_has_run_or_never_do
 fn the_scope_waits_for_a_rejected_job_that_another_thread_runs() {
     let pool = shut("waiting");
     let (started, go) = (Gate::new(), Gate::new());
-    let (sender, receiver) = unbounded::<ScopedRejected>();
-    let runner = helper(move || receiver.into_iter().for_each(ScopedRejected::run));
+    let (runner, sender) = runner(ScopedRejected::run);
     let opener = helper({
         let go = go.clone();
         let started = started.clone();
@@ -150,11 +159,7 @@ fn the_scope_waits_for_a_rejected_job_that_another_thread_runs() {
 #[test]
 fn a_rejected_job_that_was_run_elsewhere_with_a_panic_ends_like_any() {
     let pool = shut("panicking");
-    let (sender, receiver) = unbounded::<ScopedRejected>();
-    let runner = helper(move || {
-        let run = |rejected: ScopedRejected| catch_unwind(|| rejected.run()).is_err();
-        receiver.into_iter().map(run).collect::<Vec<_>>()
-    });
+    let (runner, sender) = runner(|rejected| catch_unwind(|| rejected.run()).is_err());
     let text = "borrowed".to_owned();
     let blown = AtomicBool::new(false);
     pool.scope(|s| {
