@@ -7,7 +7,7 @@
 //! Methods that change something take `&mut self`: the lock is held. What has to be done without
 //! it, waking and dropping, they return.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::admission::{self, Attempt, Counts, Decision};
 use crate::job::Job;
@@ -57,7 +57,7 @@ pub(crate) struct Desk {
     pub(crate) inbox: Fifo,
     settings: Settings,
     /// The ends that each worker counted, by its index.
-    workers: HashMap<usize, Arc<Ends>>,
+    workers: BTreeMap<usize, Arc<Ends>>,
     /// The workers that have not come to look for their first job.
     arriving: Vec<usize>,
     parked: Parked,
@@ -85,7 +85,7 @@ impl Desk {
             clear: 0,
             phase: Phase::Running,
             settings,
-            workers: HashMap::new(),
+            workers: BTreeMap::new(),
             parked: Parked::default(),
             last_index: 0,
             idle: Vec::new(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError as ChannelTimeout, Sender, never};
 
-use super::{Interrupt, Interrupted, Node, RecvError, RecvTimeoutError, SendError};
+use super::{Interrupt, Interrupted, Node, RecvError, RecvTimeoutError, SendError, node};
 use crate::error::Never;
 use crate::sync::{Arc, thread, thread_local};
 
@@ -45,6 +45,8 @@ enum Below {
 thread_local! {
     static FRAMES: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
     static LAST_ID: Cell<u64> = const { Cell::new(0) };
+    /// So many of the frames, from the first on, were not interrupted when so many interrupts were set.
+    static CLEAR: Cell<(u64, usize)> = const { Cell::new((0, 0)) };
     /// There may be something for `end_job` to do: most jobs never ask for their interrupt.
     static IS_USED: Cell<bool> = const { Cell::new(false) };
 }
@@ -79,6 +81,7 @@ impl Drop for Entered {
         let left = FRAMES.try_with(|frames| {
             let mut frames = frames.borrow_mut();
             let place = frames.iter().rposition(|frame| frame.id == id)?;
+            forget_from(place);
             Some(frames.remove(place))
         });
         if let Ok(Some(Frame { kind: Kind::Pool, .. })) = &left {
@@ -125,12 +128,19 @@ pub(crate) fn end_job() {
     }
 }
 
+/// Of the frames from this place on it is not known whether they are interrupted.
+fn forget_from(place: usize) {
+    let (sets, clear) = CLEAR.get();
+    CLEAR.set((sets, clear.min(place)));
+}
+
 #[cold]
 fn clear() {
     IS_USED.set(false);
     let ended = FRAMES.try_with(|frames| {
         let mut frames = frames.borrow_mut();
         let base = frames.iter().rposition(|frame| frame.kind == Kind::Pool)?;
+        forget_from(base + 1);
         let left = frames.split_off(base + 1);
         Some((left, frames[base].own.take()))
     });
@@ -184,10 +194,17 @@ pub fn is_interrupted() -> bool {
     FRAMES
         .try_with(|frames| {
             let frames = frames.borrow();
-            together(&frames).any(|(top, base)| {
+            let sets = node::sets();
+            let clear = Some(CLEAR.get()).filter(|(seen, _)| *seen == sets).map_or(0, |(_, n)| n);
+            let mut unknown = together(&frames).take_while(|(top, _)| *top >= clear);
+            let is_interrupted = unknown.any(|(top, base)| {
                 let stop = base.and_then(|base| frames[base].stop.as_ref());
                 frames[top].own.iter().chain(stop).any(Interrupt::is_interrupted)
-            })
+            });
+            if !is_interrupted {
+                CLEAR.set((sets, frames.len()));
+            }
+            is_interrupted
         })
         .unwrap_or(false)
 }

@@ -9,6 +9,8 @@
 
 use std::collections::HashMap;
 use std::sync::Weak;
+// Not one of the model checker's, which has none that are static: a number seen early does no harm.
+use std::sync::atomic::AtomicU64;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -17,6 +19,16 @@ use super::callback::{Callback, Calls, Group};
 use crate::error::Never;
 use crate::sync::thread::Thread;
 use crate::sync::{Arc, AtomicBool, Mutex, Ordering};
+
+/// How many interrupts were set, in the whole program.
+static SETS: AtomicU64 = AtomicU64::new(0);
+
+/// Returns a number that changes when any interrupt is set: as long as it is the same, what was not
+/// set is not.
+pub(super) fn sets() -> u64 {
+    // ORDERING: pairs with `Core::set`.
+    SETS.load(Ordering::Acquire)
+}
 
 /// Something that has an interrupt in it.
 pub(crate) trait Node: Send + Sync {
@@ -115,6 +127,8 @@ impl Core {
         if self.set.swap(true, Ordering::AcqRel) {
             return None;
         }
+        // ORDERING: Release pairs with `sets`, so that who sees the number sees the flag.
+        SETS.fetch_add(1, Ordering::Release);
         let mut links = self.links.lock();
         let links = links.as_mut()?;
         Some((links.signal.take(), std::mem::take(&mut links.followers)))
