@@ -14,6 +14,7 @@ mod ends; // shutdown and shutdown_now
 mod handles; // cancel, start, join, drop
 mod interrupts; // whom an interrupt reaches
 mod workers; // jobs and workers that come and go
+mod waits; // threads that wait for jobs, and spares
 
 /// How long an idle worker stays in the models in which it leaves.
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
@@ -105,6 +106,7 @@ fn end(pool: ThreadPoolExecutor) -> PoolStats {
     let stats = pool.stats();
     assert_eq!(stats.phase, Phase::Terminated);
     assert_eq!((stats.pool_size, stats.idle, stats.active, stats.queued), (0, 0, 0, 0));
+    assert_eq!((stats.starting, stats.spare), (0, 0));
     let over = stats.completed + stats.panicked + stats.cancelled + stats.handed_back;
     assert_eq!(stats.submitted, stats.rejected + over + stats.discarded);
     drop(pool);

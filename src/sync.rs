@@ -28,7 +28,7 @@ pub(crate) use self::checked::{
 };
 
 #[cfg(all(test, workcrew_loom))]
-pub(crate) use self::checked::advance;
+pub(crate) use self::checked::{advance, await_sleeps};
 
 #[cfg(workcrew_loom)]
 mod checked; // the same for the model checker

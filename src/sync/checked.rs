@@ -13,7 +13,7 @@ pub(crate) use self::clock::Instant;
 pub(crate) use self::mailbox::{Receiver, RecvTimeoutError, Sender, bounded};
 
 #[cfg(test)]
-pub(crate) use self::clock::advance;
+pub(crate) use self::clock::{advance, await_sleeps};
 
 mod clock; // time that passes when a model says so
 mod gate; // a value that threads wait to see changed

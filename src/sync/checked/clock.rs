@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::gate::Rings;
-use super::{AtomicU64, Mutex};
+use super::{AtomicU64, Condvar, Mutex};
 use crate::sync::{Arc, Ordering};
 
 /// Time ends here: what waits for longer waits forever, and costs the model nothing.
@@ -18,6 +18,7 @@ struct Clock {
     nanos: AtomicU64,
     /// Those that wait, or did, until a time that may come.
     waiting: Mutex<Vec<Arc<dyn Rings>>>,
+    came: Condvar,
 }
 
 /// A moment, from the beginning of the model.
@@ -50,7 +51,17 @@ impl Instant {
     pub(super) fn ring(self, ring: &Arc<impl Rings + 'static>) {
         if self.0 <= END {
             CLOCK.waiting.lock().push(Arc::clone(ring) as Arc<dyn Rings>);
+            CLOCK.came.notify_all();
         }
+    }
+}
+
+/// Waits until threads have begun so many waits for a time that may come.
+#[cfg(test)]
+pub(crate) fn await_sleeps(number: usize) {
+    let mut waiting = CLOCK.waiting.lock();
+    while waiting.len() < number {
+        CLOCK.came.wait(&mut waiting);
     }
 }
 

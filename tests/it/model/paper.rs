@@ -364,6 +364,11 @@ impl Paper {
         Some(By::OneOf(last.clone()))
     }
 
+    /// Whether a worker without a job stays for a submission that waits for room.
+    fn is_wanted(&self) -> bool {
+        self.phase == Phase::Running && self.waiting.is_some()
+    }
+
     /// Whether a worker without a job leaves.
     fn is_unwanted(&self) -> bool {
         let is_surplus = self.workers > self.core || self.core_timeout;
@@ -548,7 +553,9 @@ impl Paper {
         let next = if leaves_at_once { None } else { self.pending.pop_front() };
         if let Some(next) = next {
             self.start_job(next, By::Worker(worker));
-        } else if self.is_unwanted() && self.keep_alive != KeepAlive::Tiny || leaves_at_once {
+        } else if leaves_at_once
+            || self.is_unwanted() && self.keep_alive != KeepAlive::Tiny && !self.is_wanted()
+        {
             self.workers -= 1;
             self.step.leaver = Some(worker);
         } else {
