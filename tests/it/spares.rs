@@ -175,7 +175,9 @@ fn the_sizes_can_be_changed_while_workers_are_parked() {
         assert_conserved(&pool.stats());
         let late = pool.submit(|| 5).unwrap();
         gate.open();
-        outers.into_iter().for_each(|outer| assert_eq!(soon(outer), 7));
+        for outer in outers {
+            assert_eq!(soon(outer), 7);
+        }
         assert_eq!(soon(late), 5);
         eventually("the pool has its size", || {
             let stats = pool.stats();
@@ -351,8 +353,7 @@ fn a_busy_pool_of_two_serves_a_parked_worker_in_the_order_of_submission() {
         let handles = [1, 2, 3].map(submit);
         let [first, second, third] = handles;
         [third, second, first].into_iter().for_each(soon);
-        let order = order.lock().clone();
-        order
+        std::mem::take(&mut *order.lock())
     });
     assert_eq!(soon(outer.unwrap()), [1, 2, 3]);
     gate.open();

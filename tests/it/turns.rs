@@ -137,8 +137,8 @@ fn submitters_that_wait_for_room_are_admitted_in_their_order_and_before_newcomer
                 .collect();
             open.extend(gates.iter().cloned());
             // Each gate makes room for one.
-            for n in 0..gates.len() {
-                open[n].open();
+            for (n, gate) in open.iter().take(gates.len()).enumerate() {
+                gate.open();
                 eventually("the next one is admitted", || admitted.lock().len() > n);
                 assert_eq!(admitted.lock().last(), Some(&n), "{waits:?}, {queue:?}");
             }

@@ -369,7 +369,13 @@ fn an_awaited_job_that_leaves_for_another_pool_is_run_there() {
                         handle.wait_started(LONG).unwrap();
                         soon(handle)
                     }
-                    _ => soon(handle),
+                    Handed::Join
+                    | Handed::JoinTimeout
+                    | Handed::Set
+                    | Handed::SetTimeout
+                    | Handed::InvokeAll
+                    | Handed::InvokeAllTimeout
+                    | Handed::InvokeAny => soon(handle),
                 };
                 (id, thread::current().id())
             })
@@ -431,7 +437,8 @@ fn fork_and_join_ends_though_somebody_takes_pending_jobs_and_queues_them_again()
     for (by, n) in [(Wait::Join, 14), (Wait::Polls, 9)] {
         for elsewhere in [false, true] {
             let pool = Arc::new(ThreadPoolExecutor::fixed(2).unwrap());
-            let other = Arc::new(ThreadPoolExecutor::fixed(2).unwrap());
+            // Two pools whose jobs wait for each other's need room for all that wait there.
+            let other = Arc::new(ThreadPoolExecutor::cached().unwrap());
             let own = pool.handle();
             let outer = pool.submit(move || fib(&own, n, by)).unwrap();
             let done = Gate::new();
@@ -449,7 +456,7 @@ fn fork_and_join_ends_though_somebody_takes_pending_jobs_and_queues_them_again()
                     }
                 }
             });
-            let result = outer.join_timeout(LONG);
+            let result = outer.join_timeout(PROMPTLY);
             done.open();
             meddler.join();
             let expected = if n == 14 { 377 } else { 34 };
@@ -512,15 +519,15 @@ fn members_of_a_cold_pool_can_wait_for_each_other() {
         let pool = ThreadPoolExecutor::fixed(4).unwrap();
         let own = pool.handle();
         let outer = pool.submit(move || {
-            let met = Counter::new();
-            let meet = |_| {
-                let met = met.clone();
+            let all = Counter::new();
+            let job = |_| {
+                let all = all.clone();
                 move || {
-                    met.add();
-                    met.reach(3);
+                    all.add();
+                    all.reach(3);
                 }
             };
-            own.invoke_all((0..3).map(meet)).unwrap().into_iter().for_each(Result::unwrap);
+            own.invoke_all((0..3).map(job)).unwrap().into_iter().for_each(Result::unwrap);
             let met = Counter::new();
             own.scope(|s| {
                 for _ in 0..3 {
@@ -561,7 +568,12 @@ fn meet_on_the_caller(outer: Handed, inner: Wait) {
                     handle.wait_started(LONG).unwrap();
                     handle.join().unwrap()
                 }
-                _ => polled(handle),
+                Handed::Polls
+                | Handed::Set
+                | Handed::SetTimeout
+                | Handed::InvokeAll
+                | Handed::InvokeAllTimeout
+                | Handed::InvokeAny => polled(handle),
             }
         })
         .unwrap();

@@ -196,8 +196,14 @@ fn nests_on_full_pools_in_a_process_of_its_own() {
             // Threads that poll run most of the time, in their own places.
             let depth = match by {
                 Wait::Polls => 20,
-                _ if by.may_run() => 1_000,
-                _ => 200,
+                Wait::Join | Wait::Scoped | Wait::ScopeEnd | Wait::InvokeAll | Wait::Map => 1_000,
+                Wait::JoinTimeout
+                | Wait::ScopedTimeout
+                | Wait::JoinSet
+                | Wait::JoinSetTimeout
+                | Wait::InvokeAllTimeout
+                | Wait::InvokeAny
+                | Wait::InvokeAnyTimeout => 200,
             };
             let most = nests(fixed(1).queue(queue).rejection_policy(CallerRuns), by, depth, nest);
             assert!(most <= 257, "{by:?}: {most}");

@@ -82,7 +82,10 @@ impl Timed {
             Self::Any => {
                 let jobs = [(); 3].map(|()| {
                     let wait = wait(gate);
-                    move || Ok::<_, Infallible>(wait())
+                    move || {
+                        wait();
+                        Ok::<_, Infallible>(())
+                    }
                 });
                 let result = pool.invoke_any_timeout(jobs, limit);
                 assert!(matches!(result, Err(InvokeAnyError::TimedOut)));
@@ -185,7 +188,10 @@ fn a_limit_holds_for_a_caller_from_outside_who_runs_nothing_himself() {
             assert!(results.iter().all(|result| matches!(result, Err(JoinError::Cancelled(_)))));
             let again = || {
                 let job = job();
-                move || Ok::<_, Infallible>(job())
+                move || {
+                    job();
+                    Ok::<_, Infallible>(())
+                }
             };
             let any = pool.invoke_any_timeout([again(), again()], SHORT);
             assert!(matches!(any, Err(InvokeAnyError::TimedOut)));
@@ -256,9 +262,9 @@ impl Blocked {
         match self {
             Self::Sleep => interrupt::sleep(crate::waits::PROMPTLY) == Err(Interrupted),
             Self::Recv => {
-                let (_sender, receiver) = bounded::<()>(0);
-                let received = interrupt::recv_timeout(&receiver, crate::waits::PROMPTLY);
-                received == Err(interrupt::RecvTimeoutError::Interrupted)
+                let (_sender, never) = bounded::<()>(0);
+                let message = interrupt::recv_timeout(&never, crate::waits::PROMPTLY);
+                message == Err(interrupt::RecvTimeoutError::Interrupted)
             }
             Self::Park => {
                 (0..100).any(|_| interrupt::park_timeout(crate::waits::PROMPTLY / 100).is_err())
@@ -566,7 +572,9 @@ fn a_job_on_the_caller_takes_the_first_result_though_another_job_came_before_it(
         let outer = pool
             .submit(move || {
                 assert_eq!(thread::current().id(), this, "it runs on its submitter");
-                fillers.iter().for_each(|filler| _ = filler.cancel());
+                for filler in &fillers {
+                    filler.cancel();
+                }
                 worker.open();
                 first(&own, &closed, by)
             })
