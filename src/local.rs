@@ -157,6 +157,10 @@ impl Home for Runner {
         self.with_role(|_| ()).is_some()
     }
 
+    fn is_crowded(&self) -> bool {
+        false
+    }
+
     fn park(&self) {}
 
     fn unpark(&self) {}

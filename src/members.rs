@@ -211,7 +211,8 @@ impl<T> Members<T> {
         let is_untimed = deadline.is_never();
         let usual = if is_untimed { Bound::Stack } else { Bound::Time };
         let needs_all = needs == Needs::All;
-        let mut bound = needs_all.then_some(usual);
+        let runs_some = needs_all || is_untimed && self.is_crowded();
+        let mut bound = runs_some.then_some(usual);
         let mut waiting = Waiting::new(deadline, Heed::Interrupts);
         let mut known = Company::Likely;
         loop {
@@ -258,6 +259,12 @@ impl<T> Members<T> {
                 }
             };
         }
+    }
+
+    /// Returns whether this thread is one of very many that wait in the pool of the jobs.
+    fn is_crowded(&self) -> bool {
+        let place = self.handles.values().next().and_then(JobHandle::place);
+        place.is_some_and(|place| place.home.is_inside() && place.home.is_crowded())
     }
 
     /// Runs the oldest pending job here, if that is for this thread to do.

@@ -111,6 +111,12 @@ impl Desk {
         StandIn::LookIn(SHORT_WAIT)
     }
 
+    /// Returns whether half of the spares are there that there may be: what is left is for waits whose
+    /// stack is used up.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.parked.spares >= MOST_SPARES / 2
+    }
+
     /// Returns whether a job that is queued now concerns no parked worker.
     #[inline]
     pub(crate) fn is_quiet(&self) -> bool {

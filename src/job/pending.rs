@@ -132,6 +132,8 @@ pub(crate) trait Home: Send + Sync {
     ) -> Help;
     /// Returns whether this thread runs a job of this home.
     fn is_inside(&self) -> bool;
+    /// Returns whether so many threads wait here that one which need not had better run a job.
+    fn is_crowded(&self) -> bool;
     /// This thread, which is inside, begins to wait for a job of this home.
     fn park(&self);
     /// It goes on.

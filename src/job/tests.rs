@@ -649,6 +649,10 @@ impl Home for Place {
         false
     }
 
+    fn is_crowded(&self) -> bool {
+        unreachable!("no thread is inside")
+    }
+
     fn park(&self) {
         unreachable!("no thread is inside")
     }

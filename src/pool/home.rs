@@ -76,6 +76,10 @@ impl Home for Pool {
         self.runs_here()
     }
 
+    fn is_crowded(&self) -> bool {
+        self.desk.lock().is_crowded()
+    }
+
     fn park(&self) {
         let Some(index) = self.this_index() else { return };
         let mut desk = self.desk.lock();

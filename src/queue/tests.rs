@@ -245,6 +245,10 @@ impl Home for Former {
         unreachable!("the job is not the pool's any more")
     }
 
+    fn is_crowded(&self) -> bool {
+        unreachable!("the job is not the pool's any more")
+    }
+
     fn park(&self) {
         unreachable!("the job is not the pool's any more")
     }

@@ -97,7 +97,7 @@ fn nests_of_five_thousand_waits_end() {
 #[test]
 fn nests_of_waits_for_any_end_beyond_the_number_of_spares() {
     for by in [Wait::JoinSet, Wait::InvokeAny] {
-        alone("waits_deep::a_deep_nest_in_a_process_of_its_own", &format!("{by:?} 400"));
+        alone("waits_deep::a_deep_nest_in_a_process_of_its_own", &format!("{by:?} 5000"));
     }
 }
 
