@@ -196,12 +196,15 @@ pub fn is_interrupted() -> bool {
             let frames = frames.borrow();
             let sets = node::sets();
             let clear = Some(CLEAR.get()).filter(|(seen, _)| *seen == sets).map_or(0, |(_, n)| n);
+            let mut lowest = frames.len();
             let mut unknown = together(&frames).take_while(|(top, _)| *top >= clear);
             let is_interrupted = unknown.any(|(top, base)| {
+                lowest = base.unwrap_or(0);
                 let stop = base.and_then(|base| frames[base].stop.as_ref());
                 frames[top].own.iter().chain(stop).any(Interrupt::is_interrupted)
             });
-            if !is_interrupted {
+            // Frames below one that stands apart have not been looked at.
+            if !is_interrupted && lowest <= clear {
                 CLEAR.set((sets, frames.len()));
             }
             is_interrupted

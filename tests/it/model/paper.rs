@@ -281,16 +281,16 @@ impl Paper {
     pub(super) fn instead(&self, call: Call) -> Option<Call> {
         let is_shaky = self.waiting.is_some()
             || self.factory == Factory::Fails
-            || self.keep_alive == KeepAlive::Tiny;
+            || self.keep_alive != KeepAlive::Endless;
         if let Call::Submit(way) = call {
             let may_wait =
                 way == Way::Patient || way.asks_policy() && self.setup.policy == Policy::Block;
             return Some(Call::Submit(if may_wait && is_shaky { Way::TryExecute } else { way }));
         }
         let is_possible = match call {
-            Call::Threads(Factory::Fails) | Call::SetKeepAlive(KeepAlive::Tiny) => {
-                self.waiting.is_none()
-            }
+            // A worker whose time is over stays for who waits, if that one has begun to wait.
+            Call::Threads(Factory::Fails)
+            | Call::SetKeepAlive(KeepAlive::Zero | KeepAlive::Tiny) => self.waiting.is_none(),
             // They leave as soon as they have come: how many are started depends on the moment.
             Call::PrestartAll => !(self.core_timeout && self.keep_alive == KeepAlive::Tiny),
             Call::End(..) => !self.running.is_empty(),
@@ -299,7 +299,7 @@ impl Paper {
             | Call::SetCore(_)
             | Call::SetMax(_)
             | Call::SetThreads(..)
-            | Call::SetKeepAlive(KeepAlive::Zero | KeepAlive::Endless)
+            | Call::SetKeepAlive(KeepAlive::Endless)
             | Call::SetCapacity(_)
             | Call::AllowCoreTimeout(_)
             | Call::Prestart
@@ -362,11 +362,6 @@ impl Paper {
         assert_eq!(self.chosen, 0, "one call chooses one");
         self.chosen = 1;
         Some(By::OneOf(last.clone()))
-    }
-
-    /// Whether a worker without a job stays for a submission that waits for room.
-    fn is_wanted(&self) -> bool {
-        self.phase == Phase::Running && self.waiting.is_some()
     }
 
     /// Whether a worker without a job leaves.
@@ -553,9 +548,7 @@ impl Paper {
         let next = if leaves_at_once { None } else { self.pending.pop_front() };
         if let Some(next) = next {
             self.start_job(next, By::Worker(worker));
-        } else if leaves_at_once
-            || self.is_unwanted() && self.keep_alive != KeepAlive::Tiny && !self.is_wanted()
-        {
+        } else if self.is_unwanted() && self.keep_alive != KeepAlive::Tiny || leaves_at_once {
             self.workers -= 1;
             self.step.leaver = Some(worker);
         } else {
