@@ -39,6 +39,23 @@ fn ticks_of(name: &str) -> (u64, usize) {
     (ticks, threads)
 }
 
+/// How often the threads of this name have gone to sleep so far; and how many such threads there are.
+/// Unlike the ticks, it counts those that sleep again at once.
+fn switches_of(name: &str) -> (u64, usize) {
+    let mut switches = Vec::new();
+    for task in fs::read_dir("/proc/self/task").unwrap() {
+        let Ok(status) = fs::read_to_string(task.unwrap().path().join("status")) else { continue };
+        let value = |field| {
+            let line = status.lines().find_map(|line| line.strip_prefix(field));
+            line.map_or("", |line| line.trim_start_matches(':').trim())
+        };
+        if value("Name").starts_with(name) {
+            switches.push(value("voluntary_ctxt_switches").parse::<u64>().unwrap());
+        }
+    }
+    (switches.iter().sum(), switches.len())
+}
+
 /// A figure of the whole process: of a memory size, in KiB.
 fn status(field: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
@@ -76,7 +93,7 @@ fn idle_workers_use_no_processor_time() {
 }
 
 #[test]
-fn workers_that_stay_for_a_slow_thread_factory_use_no_processor_time() {
+fn workers_that_stay_for_a_slow_thread_factory_sleep() {
     const WORKERS: usize = 64;
     let (made, may_go_on) = (Counter::new(), Gate::new());
     let (makes, passes) = (made.clone(), may_go_on.clone());
@@ -107,18 +124,15 @@ fn workers_that_stay_for_a_slow_thread_factory_use_no_processor_time() {
     made.reach(WORKERS);
     gate.open();
     eventually("the first ones are idle", || pool.stats().idle == WORKERS);
-    // They sleep once they have looked, after their keep-alive.
-    let mut last = ticks_of("overdue");
-    eventually("all of them sleep", || {
-        pass_time(4 * KEEP_ALIVE);
-        std::mem::replace(&mut last, ticks_of("overdue")) == last
-    });
-    let (before, threads) = ticks_of("overdue");
+    // Each has looked by now, after its keep-alive.
+    pass_time(10 * KEEP_ALIVE);
+    let (before, threads) = switches_of("overdue");
     assert_eq!((threads, pool.stats().idle), (WORKERS, WORKERS), "each may be brought a job");
-    pass_time(Duration::from_secs(1));
-    let (after, threads) = ticks_of("overdue");
+    pass_time(25 * KEEP_ALIVE);
+    let (after, threads) = switches_of("overdue");
     assert_eq!(threads, WORKERS);
-    assert!(after - before <= 1, "{} ticks in a second of doing nothing", after - before);
+    // On a busy machine one may have been late.
+    assert!(after - before <= WORKERS as u64, "they woke up {} times", after - before);
     may_go_on.open();
     submitters.into_iter().for_each(Helper::join);
     ran.reach(WORKERS);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::thread;
 
 use workcrew::policy::CallerRuns;
 use workcrew::{
@@ -13,23 +14,28 @@ use crate::support::{Counter, Gate, LONG, block_worker, eventually, finish, hold
 
 const JOBS: usize = 5;
 
-/// Runs its closure when it is dropped.
-struct OnUnwind<F: FnMut()>(F);
+/// Runs its closure when it is dropped by a panic, and keeps what comes of it: a second panic that
+/// left the destructor would end the process.
+struct OnUnwind<'a, F: FnMut()>(F, &'a mut Option<thread::Result<()>>);
 
-impl<F: FnMut()> Drop for OnUnwind<F> {
+impl<F: FnMut()> Drop for OnUnwind<'_, F> {
     fn drop(&mut self) {
-        assert!(std::thread::panicking());
-        self.0();
+        assert!(thread::panicking());
+        *self.1 = Some(catch_unwind(AssertUnwindSafe(&mut self.0)));
     }
 }
 
 /// Panics, and calls this while that unwinds.
 fn while_unwinding(f: impl FnMut()) {
-    let caught = catch_unwind(AssertUnwindSafe(move || {
-        let _runs = OnUnwind(f);
+    let mut result = None;
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        let _runs = OnUnwind(f, &mut result);
         resume_unwind(Box::new("unrelated"));
     }));
     assert_eq!(caught.unwrap_err().downcast_ref(), Some(&"unrelated"));
+    if let Err(payload) = result.unwrap() {
+        resume_unwind(payload);
+    }
 }
 
 fn one_thread() -> Builder {
@@ -170,7 +176,7 @@ fn a_panic_on_another_thread_than_the_makers_drops_the_pool() {
     let gate = Gate::new();
     block_worker(&pool, &gate);
     let (ran, handle) = (submit(&pool.handle()), pool.handle());
-    let panicking = std::thread::spawn(move || {
+    let panicking = thread::spawn(move || {
         let _pool = pool;
         resume_unwind(Box::new("on purpose"));
     });
