@@ -1,6 +1,7 @@
 //! Tests of the desk, one step at a time: of what shows from outside only in a race, or as time and
 //! memory.
 
+use std::thread::scope;
 use std::time::Duration;
 
 use super::*;
@@ -244,12 +245,12 @@ fn a_worker_that_leaves_makes_room_though_a_thread_was_refused_before() {
 }
 
 /// A worker parks that runs on another thread; returns that thread.
-fn park_elsewhere(desk: &mut Desk, index: usize) -> thread::ThreadId {
+fn park_elsewhere(desk: &mut Desk, index: usize) -> ThreadId {
     let park = || {
         desk.park(index).wake();
         thread::current().id()
     };
-    std::thread::scope(|scope| scope.spawn(park).join()).expect("it parks")
+    scope(|scope| scope.spawn(park).join()).expect("it parks")
 }
 
 #[test]

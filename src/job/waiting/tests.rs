@@ -17,7 +17,7 @@ struct Named {
 }
 
 impl Named {
-    fn new(name: &'static str, answer: Attention, calls: &Calls) -> Arc<dyn Home> {
+    fn home(name: &'static str, answer: Attention, calls: &Calls) -> Arc<dyn Home> {
         Arc::new(Self { name, answer, calls: Arc::clone(calls) })
     }
 
@@ -87,7 +87,7 @@ fn made(calls: &Calls) -> Vec<(&'static str, &'static str)> {
 #[test]
 fn a_thread_is_parked_where_the_awaited_job_is_and_nowhere_else() {
     let calls = Calls::default();
-    let [here, there] = ["here", "there"].map(|name| Named::new(name, Attention::None, &calls));
+    let [here, there] = ["here", "there"].map(|name| Named::home(name, Attention::None, &calls));
     let again = |home: &Arc<dyn Home>| std::iter::repeat_n(Some(Arc::clone(home)), 3);
     wait_at(again(&here).chain(again(&there)).chain([None, None]).chain(again(&here)));
     let mut calls = made(&calls);
@@ -99,7 +99,7 @@ fn a_thread_is_parked_where_the_awaited_job_is_and_nowhere_else() {
 #[test]
 fn a_home_that_is_refused_a_thread_is_asked_more_and_more_rarely() {
     let calls = Calls::default();
-    let home = Named::new("here", Attention::Refused, &calls);
+    let home = Named::home("here", Attention::Refused, &calls);
     let asked = || calls.lock().iter().filter(|(_, call, _)| *call == "attend").count();
     let mut waiting = Waiting::new(Deadline::NEVER, Heed::Nothing);
     let result = waiting.until(&String::new, |_company| {
