@@ -565,3 +565,24 @@ fn of_workers_that_time_out_together_as_many_stay_as_are_to_be_kept() {
         }
     }
 }
+
+#[test]
+fn each_parked_worker_has_one_spare_at_most_and_a_spare_without_one_is_surplus() {
+    for parked in [0, 1, 2, MOST_SPARES, MOST_SPARES + 2] {
+        for spares in [0, 1, 2, 3, MOST_SPARES - 1, MOST_SPARES, MOST_SPARES + 1] {
+            let counts = Counts {
+                phase: Phase::Running,
+                settings: settings(1, usize::MAX, None, Growth::QueueFirst),
+                workers: parked + spares,
+                parked,
+                spares,
+                idle: 0,
+                waiting: 1,
+                starting: 0,
+                reserved: 0,
+            };
+            assert_eq!(counts.may_have_spare(), spares < parked && spares < MOST_SPARES);
+            assert_eq!(counts.is_oversized(), spares > parked);
+        }
+    }
+}

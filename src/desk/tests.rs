@@ -1,11 +1,12 @@
 //! Tests of the desk, one step at a time: of what shows from outside only in a race, or as time and
 //! memory.
 
+use std::thread::scope;
 use std::time::Duration;
 
 use super::*;
 use crate::settings::{CoreTimeout, Growth, Tenure};
-use crate::sync::{Instant, Receiver, bounded};
+use crate::sync::{Instant, Receiver, bounded, thread};
 
 fn desk(max: usize, tenure: Tenure) -> Desk {
     let settings = Settings {
@@ -204,4 +205,93 @@ fn a_worker_within_its_keep_alive_is_not_told_that_a_submitter_decides() {
     assert_eq!(rest, admission::Rest::For(Duration::MAX));
     desk.brought();
     assert!(!is_told(&mail));
+}
+
+#[test]
+fn a_worker_that_stayed_for_a_kept_place_is_told_to_look_once_the_place_is_not_used() {
+    let mut desk = desk(1, Tenure::Lasting);
+    desk.set(Settings { capacity: Some(0), keep_alive: Duration::ZERO, ..desk.settings() });
+    let index = desk.recruit().index;
+    desk.recruit_arrived(index);
+    let waiter = Waiter::new();
+    desk.wait_for_room(&mut None, Arc::clone(&waiter));
+    let (mailbox, mail) = bounded(2);
+    let (rest, wakes) = desk.rest(index, &mailbox);
+    wakes.wake();
+    assert_eq!(rest, admission::Rest::Overdue);
+    assert!(waiter.is_woken() && !is_told(&mail));
+    desk.release_room();
+    assert!(is_told(&mail));
+    assert!(matches!(look(&mut desk, index), Idling::Decided(admission::Rest::Leave)));
+}
+
+#[test]
+fn a_worker_that_leaves_makes_room_though_a_thread_was_refused_before() {
+    let mut desk = desk(3, Tenure::OneJob);
+    desk.set(Settings { capacity: Some(0), ..desk.settings() });
+    let [first, _second] = [(); 2].map(|()| {
+        let index = desk.recruit().index;
+        desk.recruit_arrived(index);
+        index
+    });
+    let refused = desk.recruit().index;
+    desk.recruit_failed(refused).wake();
+    let waiter = Waiter::new();
+    desk.wait_for_room(&mut None, Arc::clone(&waiter));
+    desk.note_change().wake();
+    assert!(!waiter.is_woken(), "a thread was refused");
+    desk.retire(first).wake();
+    assert!(waiter.is_woken());
+}
+
+/// A worker parks that runs on another thread; returns that thread.
+fn park_elsewhere(desk: &mut Desk, index: usize) -> ThreadId {
+    let park = || {
+        desk.park(index).wake();
+        thread::current().id()
+    };
+    scope(|scope| scope.spawn(park).join()).expect("it parks")
+}
+
+#[test]
+fn a_parked_worker_that_goes_on_has_another_look_in_its_place() {
+    for jobs in [0, 1] {
+        let mut desk = desk(3, Tenure::Lasting);
+        let [first, second, _busy] = [(); 3].map(|()| {
+            let index = desk.recruit().index;
+            desk.recruit_arrived(index);
+            index
+        });
+        let other = park_elsewhere(&mut desk, first);
+        desk.park(second).wake();
+        enqueue(&mut desk, 1);
+        assert_eq!(desk.note_queued().map(|looks| looks.id()), Some(thread::current().id()));
+        assert!(matches!(desk.stand_in(Patience::Fresh), StandIn::LookIn(_)));
+        if jobs == 0 {
+            desk.removed += 1;
+        }
+        let looks = desk.unpark(second);
+        assert_eq!(looks.map(|looks| looks.id()), (jobs == 1).then_some(other));
+    }
+}
+
+#[test]
+fn a_worker_that_may_have_a_spare_makes_room_only_once_the_spare_is_idle_and_for_the_first() {
+    let mut desk = desk(1, Tenure::Lasting);
+    desk.set(Settings { capacity: Some(0), ..desk.settings() });
+    let index = desk.recruit().index;
+    desk.recruit_arrived(index);
+    let waiters = [(); 2].map(|()| {
+        let waiter = Waiter::new();
+        desk.wait_for_room(&mut None, Arc::clone(&waiter));
+        waiter
+    });
+    let are_woken = || waiters.each_ref().map(|waiter| waiter.is_woken());
+    desk.park(index).wake();
+    assert_eq!(are_woken(), [false, false]);
+    let StandIn::Start(spare) = desk.stand_in(Patience::Fresh) else { panic!("a spare is due") };
+    desk.recruit_arrived(spare.index);
+    let (mailbox, _mail) = bounded(2);
+    desk.rest(spare.index, &mailbox).1.wake();
+    assert_eq!(are_woken(), [true, false]);
 }

@@ -365,3 +365,6 @@ impl Drop for RunsHere {
         }
     }
 }
+
+#[cfg(all(test, not(workcrew_loom)))]
+mod tests;

@@ -193,6 +193,23 @@ fn the_worst_outcome_counts() {
 }
 
 #[test]
+fn a_pool_that_ends_cleanly_does_not_hide_one_that_does_not() {
+    for stuck_first in [false, true] {
+        let (stuck, quiet, gate) = (named("stuck"), named("quiet"), Gate::new());
+        block_worker(&stuck, &gate);
+        let group = ShutdownGroup::new()
+            .add_pool(1, quiet.handle())
+            .add_pool(if stuck_first { 2 } else { 0 }, stuck.handle());
+        let plan = patient().grace(Duration::ZERO).interrupt_wait(Duration::ZERO);
+        let report = group.shutdown_with(&plan);
+        assert_eq!(report.of("quiet").unwrap().outcome(), ShutdownOutcome::Clean);
+        assert_eq!(report.outcome(), ShutdownOutcome::NotTerminated, "{report}");
+        gate.open();
+        finish(&stuck);
+    }
+}
+
+#[test]
 fn a_hurry_reaches_all_pools_and_so_does_an_interrupt_of_the_caller() {
     for hurries in [true, false] {
         let (first, second, caller) = (single(), single(), single());

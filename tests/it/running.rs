@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::panic::Location;
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use workcrew::policy::CallerRuns;
 use workcrew::{Job, Queue, RunningJob, ShutdownOutcome, ShutdownPlan, ThreadPoolExecutor};
 
@@ -172,6 +174,37 @@ fn a_job_that_waits_for_one_it_runs_itself_is_listed_with_it() {
     leave.open();
     let after: Vec<Option<String>> = soon(outer);
     assert_eq!(after, [Some("outer".to_owned())]);
+    finish(&pool);
+}
+
+#[test]
+fn a_job_that_has_run_others_inline_is_the_running_one_again_until_it_ends() {
+    let told = Arc::<Mutex<Vec<_>>>::default();
+    let hears = Arc::clone(&told);
+    let pool = ThreadPoolExecutor::builder()
+        .threads(1)
+        .on_uncaught(move |panic| hears.lock().push(panic.job_name().map(str::to_owned)))
+        .build()
+        .unwrap();
+    let handle = pool.handle();
+    let (entered, leave, stop) = stop_point();
+    pool.execute_named("outer", move || {
+        pass_time(SHORT);
+        for _ in 0..2 {
+            handle.submit_named("inner", || ()).unwrap().join().unwrap();
+        }
+        stop();
+        panic!("on purpose");
+    })
+    .unwrap();
+    entered.pass();
+    let job = only(&pool);
+    assert_eq!(job.name(), Some("outer"));
+    assert!(job.running_for() >= SHORT, "{job}");
+    leave.open();
+    pool.wait_idle(LONG).unwrap();
+    assert!(pool.running_jobs().is_empty(), "all have ended");
+    assert_eq!(*told.lock(), [Some("outer".to_owned())]);
     finish(&pool);
 }
 

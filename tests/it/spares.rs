@@ -11,7 +11,8 @@ use workcrew::{
 };
 
 use crate::support::{
-    Counter, Gate, LONG, SHORT, assert_conserved, block_worker, eventually, finish, helper, single,
+    Counter, Gate, LONG, Own, SHORT, assert_conserved, block_worker, eventually, finish, helper,
+    single,
 };
 use crate::waits::{WAITS, Wait, soon};
 
@@ -162,6 +163,86 @@ fn every_snapshot_is_conserved_while_workers_park() {
     done.open();
     observer.join();
     finish(&pool);
+}
+
+/// Where a job is that was pending in the pool of the worker which waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Elsewhere {
+    Held,
+    Queued,
+    Running,
+}
+
+#[test]
+fn a_worker_is_parked_no_longer_than_the_awaited_job_is_in_its_pool() {
+    for place in [Elsewhere::Held, Elsewhere::Queued, Elsewhere::Running] {
+        let (pool, other) = (single(), single());
+        let (spare, ends, runs) = (Gate::new(), Gate::new(), Gate::new());
+        let (own, running, closed, end) =
+            (pool.handle(), runs.clone(), spare.clone(), ends.clone());
+        let outer = pool.submit(move || {
+            let block = move || {
+                running.open();
+                closed.pass();
+            };
+            own.execute(block).unwrap();
+            let awaited = own.submit(move || {
+                end.pass();
+                7
+            });
+            soon(awaited.unwrap())
+        });
+        runs.pass();
+        let awaited = pool.take_pending().pop().unwrap();
+        let held = match place {
+            Elsewhere::Held => Some(awaited),
+            Elsewhere::Queued => {
+                block_worker(&other, &ends);
+                other.execute_job(awaited).unwrap();
+                None
+            }
+            Elsewhere::Running => {
+                other.execute_job(awaited).unwrap();
+                None
+            }
+        };
+        spare.open();
+        shrinks_to(&pool, 1);
+        assert_eq!(figures(&pool.stats()), (1, 1, 0), "{place:?}");
+        ends.open();
+        if let Some(awaited) = held {
+            other.execute_job(awaited).unwrap();
+        }
+        assert_eq!(soon(outer.unwrap()), 7, "{place:?}");
+        finish(&other);
+        finish(&pool);
+    }
+}
+
+#[test]
+fn a_worker_that_waits_in_its_start_hook_is_not_expected_to_run_the_job() {
+    for by in WAITS {
+        let (own, starts) = (Own::default(), Counter::new());
+        let (pool_of_hook, counts) = (own.clone(), starts.clone());
+        let pool = ThreadPoolExecutor::builder()
+            .threads(1)
+            .on_thread_start(move |_| {
+                // Not that of its spare.
+                if counts.add() == 1 {
+                    assert_eq!(by.run(&pool_of_hook.get().unwrap(), || 7), 7, "{by:?}");
+                }
+            })
+            .build()
+            .unwrap();
+        own.set(pool.handle());
+        assert!(pool.prestart_core_thread().unwrap());
+        eventually("the hook has waited", || pool.stats().completed == 1);
+        eventually("it is a worker as any other", || pool.stats().idle == 1);
+        shrinks_to(&pool, 1);
+        assert_eq!(starts.get(), 1 + usize::from(!by.may_run()), "{by:?}");
+        own.clear();
+        finish(&pool);
+    }
 }
 
 // What else happens to the pool.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 use parking_lot::Mutex;
-use workcrew::policy::Block;
+use workcrew::policy::{Block, CallerRuns};
 use workcrew::{
     Handle, Job, JobHandle, JobState, Queue, RejectReason, Rejected, RejectionPolicy, Saturation,
     StartError, ThreadPoolExecutor,
@@ -16,7 +16,7 @@ use crate::support::{
     Counter, Gate, Helper, LONG, SHORT, block_worker, eventually, finish, helper, repeat, single,
     soon, stop_point,
 };
-use crate::waits::Sleeper;
+use crate::waits::{PROMPTLY, Sleeper};
 
 /// How a submitter waits for room.
 #[derive(Clone, Copy, Debug)]
@@ -234,6 +234,43 @@ fn a_newcomer_is_refused_while_the_only_place_is_kept_for_another() {
         goes_on.open();
         assert!(waiter.join());
         second.open();
+        finish(&pool);
+    }
+}
+
+#[test]
+fn a_pending_job_that_its_waiter_runs_leaves_its_place_to_who_waits_for_room() {
+    for on_caller in [false, true] {
+        let (worker, ends) = (Gate::new(), Gate::new());
+        let pool = ThreadPoolExecutor::builder()
+            .threads(1)
+            .queue(Queue::Bounded(1))
+            .rejection_policy(CallerRuns)
+            .build()
+            .unwrap();
+        let (give, take) = bounded::<JobHandle<()>>(1);
+        let outer = move || take.recv().unwrap().join().unwrap();
+        let (own, inner) = (pool.handle(), until(&ends));
+        let (handle, caller) = if on_caller {
+            block_worker(&pool, &worker);
+            let handle = pool.submit(inner).unwrap();
+            (handle, helper(move || own.execute(outer).unwrap()))
+        } else {
+            pool.submit(outer).unwrap().wait_started(LONG).unwrap();
+            (pool.submit(inner).unwrap(), helper(|| ()))
+        };
+        let own = pool.handle();
+        let (told, hears) = bounded(1);
+        let submitter = helper(move || {
+            told.send(Sleeper::this()).unwrap();
+            own.execute_timeout(|| (), PROMPTLY).is_ok()
+        });
+        hears.recv().unwrap().wait();
+        give.send(handle).unwrap();
+        assert!(submitter.join(), "on a caller: {on_caller}");
+        ends.open();
+        worker.open();
+        caller.join();
         finish(&pool);
     }
 }

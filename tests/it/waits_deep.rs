@@ -188,6 +188,37 @@ fn jobs_that_submit_their_successors_to_a_full_pool_end() {
     alone("waits_deep::successors_in_a_process_of_their_own", "");
 }
 
+/// Submits jobs with a large part of the stack in use; returns how many were pending after each.
+fn submit_deep(pool: &Handle, jobs: usize, depth: u64) -> Vec<usize> {
+    let frame = black_box([1_u8; 4096]);
+    let pending = if depth > 0 {
+        submit_deep(pool, jobs, depth - 1)
+    } else {
+        let submit = |_| {
+            pool.execute(|| ()).unwrap();
+            pool.stats().queued
+        };
+        (0..jobs).map(submit).collect()
+    };
+    assert_eq!(black_box(&frame)[0], 1);
+    pending
+}
+
+#[test]
+fn a_job_deep_in_its_stack_queues_one_job_beyond_a_full_queue_and_then_waits_for_room() {
+    for (queue, capacity) in [(Queue::Handoff, 0), (Queue::Bounded(1), 1)] {
+        let builder = fixed(1).queue(queue).stack_size(2 * 1024 * 1024);
+        let pool = builder.rejection_policy(CallerRuns).build().unwrap();
+        let own = pool.handle();
+        let outer = pool.submit(move || submit_deep(&own, 10, 200)).unwrap();
+        let pending = crate::waits::soon(outer);
+        assert_eq!(pending[capacity], capacity + 1, "{pending:?}");
+        assert!(pending.iter().all(|pending| *pending <= capacity + 1), "{pending:?}");
+        let stats = finish(&pool);
+        assert_eq!((stats.completed, stats.caller_ran), (11, 0), "{stats:?}");
+    }
+}
+
 #[test]
 #[ignore = "run in a process of its own by the test below"]
 fn nests_on_full_pools_in_a_process_of_its_own() {
