@@ -55,9 +55,10 @@ impl Counts {
         self.spares < self.parked && is_stand_in
     }
 
-    /// Returns whether another spare may be started: some worker is parked and has none.
+    /// Returns whether another spare may be started: some worker is parked and has none, and the
+    /// pool may have one more.
     pub(crate) fn may_have_spare(&self) -> bool {
-        self.spares < self.parked.min(MOST_SPARES)
+        self.spares < self.parked.min(MOST_SPARES) && self.unparked() < self.settings.max
     }
 
     /// Returns whether there is a place for a job: as many as are waiting beyond those that starting

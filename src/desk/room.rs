@@ -70,12 +70,13 @@ impl Desk {
         self.tell_overdue();
     }
 
-    /// Returns whether there is room only as long as some worker is parked, which may be one that
-    /// waits for room. That one has a spare started, and there is room when the spare is idle.
-    fn makes_room_by_spare(&mut self) -> bool {
+    /// Returns whether the room that there is cannot be promised: it is made by the start of a worker,
+    /// which is one submitter's at a time. Nor may it depend on a worker that is parked, which may be
+    /// the one that waits for room: that one has a spare started, and there is room when it is idle.
+    fn is_made_by_start(&mut self) -> bool {
         let counts = self.counts();
-        let by_start = admission::admit(&counts, Attempt::First) == Decision::Start;
-        by_start && counts.starts_spare()
+        let is_start = admission::admit(&counts, Attempt::First) == Decision::Start;
+        is_start && (counts.starts_spare() || self.room.reserved > 0)
     }
 
     /// Returns whether this thread may queue a job though there is no room: once, until there is.
@@ -95,7 +96,7 @@ impl Desk {
     /// Wakes those who wait for room, in their order, for as long as there is some that is not kept
     /// for others. One that finds it gone waits on in its old turn.
     pub(super) fn give_room(&mut self, wakes: &mut Wakes) {
-        while !self.room.waiters.is_empty() && self.has_room() && !self.makes_room_by_spare() {
+        while !self.room.waiters.is_empty() && self.has_room() && !self.is_made_by_start() {
             self.clear = 0;
             let first = self.room.waiters.pop_first();
             self.room.reserved += usize::from(first.is_some());

@@ -54,20 +54,20 @@ impl Home for Pool {
         }
         desk.tally.started += 1;
         let sweep = desk.drop_out();
+        // Before anybody is told that a place is free, so that no pause is seen.
+        let caller = worker.is_none().then(|| Arc::new(Post::taken_here()));
+        if let Some(post) = &caller {
+            desk.caller_takes_over(Arc::clone(post));
+        }
         let wakes = desk.note_change();
+        drop(desk);
+        wakes.wake();
+        self.sweep(sweep);
         let job = Job::tracked(Arc::clone(task));
-        if let Some((ends, worker)) = worker {
-            drop(desk);
-            wakes.wake();
-            self.sweep(sweep);
-            self.run_inline(&ends, &worker, job);
-        } else {
-            let post = Arc::new(Post::taken_here());
-            desk.caller_takes_over(Arc::clone(&post));
-            drop(desk);
-            wakes.wake();
-            self.sweep(sweep);
-            self.run_as_caller(&post, job);
+        match (worker, caller) {
+            (Some((ends, worker)), _) => self.run_inline(&ends, &worker, job),
+            (None, Some(post)) => self.run_as_caller(&post, job),
+            (None, None) => unreachable!("a thread that is no worker is a caller"),
         }
         help
     }

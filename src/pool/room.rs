@@ -18,7 +18,11 @@ impl Pool {
         // A worker stays parked until the job is with another.
         let _parked = room.use_now(&mut desk);
         let decision = desk.decide(Attempt::First);
-        self.follow(decision, desk, job)
+        let taken = self.follow(decision, desk, job);
+        // Where the place was made by the start of a worker the next in line has been waiting for this.
+        let wakes = self.desk.lock().note_change();
+        wakes.wake();
+        taken
     }
 
     /// Takes the job as soon as there is room, or returns it, not counted.

@@ -43,6 +43,10 @@ impl Home for Named {
         true
     }
 
+    fn is_crowded(&self) -> bool {
+        false
+    }
+
     fn park(&self) {
         self.note("park");
     }
