@@ -116,6 +116,11 @@ impl Desk {
         self.workers.len() - self.parked.spares
     }
 
+    /// The workers that wait for a job of the pool, or for room in it.
+    pub(crate) fn parked(&self) -> usize {
+        self.parked.len()
+    }
+
     /// Jobs accepted and not started. Exact while the outbox's lock is held, or nobody pops.
     pub(crate) fn pending(&mut self) -> usize {
         self.seen_popped = self.shelf.popped.get();

@@ -335,9 +335,11 @@ impl fmt::Debug for Handle {
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parked = self.desk.lock().parked();
         f.debug_struct("ThreadPoolExecutor")
             .field("name", &self.name)
             .field("stats", &self.stats())
+            .field("parked", &parked)
             .field("running", &self.running_jobs())
             .finish_non_exhaustive()
     }

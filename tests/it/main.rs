@@ -15,6 +15,7 @@ mod group; // several pools, stopped in phases
 mod handles; // results, cancelling, joining from a worker
 mod reasons; // why a job never ran
 mod join_set; // results as they come
+mod waits_moved; // jobs that are moved while others wait for them
 mod invoke; // several jobs in one call
 mod waits; // for jobs of the same pool
 mod waits_limits; // their limits, and interrupts that end them

@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use workcrew::{BuildError, Growth, PoolStats, Queue, RejectReason, ThreadPoolExecutor};
 
 use crate::support::{
-    Counter, Gate, Helper, KEEP_ALIVE, SHORT, assert_conserved, block_worker, eventually, finish,
-    helper, hold, pass_time, repeat,
+    Counter, Gate, Helper, KEEP_ALIVE, LONG, SHORT, assert_conserved, block_worker, eventually,
+    finish, helper, hold, pass_time, repeat, soon,
 };
 
 /// Longer than any test.
@@ -442,4 +442,31 @@ fn a_resized_capacity_under_load_loses_no_job() {
     let ran = submitter.join();
     finish(&pool);
     assert_eq!(ran.get(), JOBS);
+}
+
+#[test]
+fn no_spare_comes_where_a_lowered_maximum_is_reached_without_it() {
+    let (pool, gate) = (ThreadPoolExecutor::fixed(2).unwrap(), Gate::new());
+    let (busy, leave) = (Gate::new(), gate.clone());
+    let started = busy.clone();
+    let blocker = pool.submit(move || {
+        started.open();
+        leave.pass();
+    });
+    let blocker = blocker.unwrap();
+    busy.pass();
+    let waiter = pool.submit(move || blocker.join_timeout(LONG).is_ok()).unwrap();
+    eventually("a worker is parked", || format!("{pool:?}").contains("parked: 1"));
+    pool.set_threads(1, 1).unwrap();
+    let pending = pool.submit(|| ()).unwrap();
+    pass_time(SHORT);
+    assert_eq!(
+        pool.stats().largest_pool_size,
+        2,
+        "one worker is busy, and one is what there may be"
+    );
+    gate.open();
+    assert!(soon(waiter));
+    soon(pending);
+    finish(&pool);
 }

@@ -1,4 +1,7 @@
 //! The jobs of a round, and the threads that submit them and deal with their handles.
+//!
+//! A job and those that it submits have numbers of one block, as in a heap: those of the job at
+//! place n are at 2n + 1 and 2n + 2.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -7,26 +10,36 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fastrand::Rng;
-use workcrew::{CancelOutcome, Handle, Job, JobHandle, JobState, JoinError, Rejected, interrupt};
+use parking_lot::Mutex;
+use workcrew::{
+    AwaitError, CancelOutcome, Handle, Job, JobHandle, JobState, JoinError, Rejected, interrupt,
+};
 
 use crate::ledger::{Ledger, Ticket, add};
+use crate::shape::mix;
 
-/// Numbers that a job takes: its own, and those of the two that it may submit.
-pub(crate) const IDS: usize = 3;
+/// Numbers that a job takes: its own, and those of the two that it may submit, and of theirs.
+pub(crate) const IDS: usize = 7;
 
 thread_local! {
     /// The next job that runs on this thread is one that was taken back.
     static ELSEWHERE: Cell<bool> = const { Cell::new(false) };
-    /// This thread has jobs in its hands that others may wait for, and so must not wait itself.
-    static HOLDS_JOBS: Cell<bool> = const { Cell::new(false) };
+    /// This thread has jobs in its hands that others may wait for, or is another pool's, whose jobs
+    /// may wait for it: so it must not wait itself.
+    static MUST_NOT_WAIT: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Does something with jobs that a pool gave back.
 pub(crate) fn hold<R>(f: impl FnOnce() -> R) -> R {
-    HOLDS_JOBS.set(true);
+    MUST_NOT_WAIT.set(true);
     let result = f();
-    HOLDS_JOBS.set(false);
+    MUST_NOT_WAIT.set(false);
     result
+}
+
+/// This thread runs jobs of a round in another pool.
+pub(crate) fn enter_other_pool() {
+    MUST_NOT_WAIT.set(true);
 }
 
 /// Runs a job that a pool gave back.
@@ -58,17 +71,59 @@ enum Body {
     Explodes,
     Naps,
     Waits,
-    /// Submits two jobs and joins them.
-    Nests,
+    /// Submits two jobs and waits for them.
+    Nests(Nest),
 }
 
-fn body(rng: &mut Rng) -> Body {
+/// How a job waits for those that it submits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Nest {
+    Join,
+    /// With a limit that is never reached.
+    Timed,
+    /// Again and again, for a moment.
+    Polls,
+    Set,
+    SetPolls,
+    InvokeAll,
+    InvokeAllTimed,
+    InvokeAny,
+    Scope,
+    Map,
+}
+
+/// Those whose submissions can be counted come first.
+const NESTS: [Nest; 10] = [
+    Nest::Join,
+    Nest::Timed,
+    Nest::Polls,
+    Nest::Set,
+    Nest::SetPolls,
+    Nest::InvokeAll,
+    Nest::InvokeAllTimed,
+    Nest::InvokeAny,
+    Nest::Scope,
+    Nest::Map,
+];
+
+/// How the jobs of a round may wait for others.
+pub(crate) fn nests(rng: &mut Rng) -> &'static [Nest] {
+    if rng.bool() { &NESTS } else { &NESTS[..5] }
+}
+
+/// As long as nothing that works ever takes.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Shorter than most waits.
+const MOMENT: Duration = Duration::from_micros(20);
+
+fn body(rng: &mut Rng, nests: &[Nest]) -> Body {
     match rng.u32(..40) {
         0..=1 => Body::Panics,
         2 => Body::Naps,
         3 => Body::Waits,
-        4..=6 => Body::Nests,
-        7..=12 => Body::Yields,
+        4..=7 => Body::Nests(nests[rng.usize(..nests.len())]),
+        8..=13 => Body::Yields,
         _ => Body::Nothing,
     }
 }
@@ -77,7 +132,10 @@ fn body(rng: &mut Rng) -> Body {
 #[derive(Clone)]
 pub(crate) struct Round {
     pub(crate) pool: Handle,
+    /// Where some of the jobs go that are taken out of the pool.
+    pub(crate) other: Handle,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) nests: &'static [Nest],
 }
 
 impl Round {
@@ -120,21 +178,118 @@ impl Round {
                 let time = Duration::from_micros(id as u64 % 200);
                 interrupt::recv_timeout(&receiver, time).ok();
             }
-            Body::Nests if HOLDS_JOBS.get() => {}
-            Body::Nests => self.nest(id),
+            Body::Nests(_) if MUST_NOT_WAIT.get() => {}
+            Body::Nests(nest) => self.nest(id, nest),
         }
         self.check_interrupt(id);
         id
     }
 
-    fn nest(&self, id: usize) {
-        let children = [id + 1, id + 2];
+    fn nest(&self, id: usize, nest: Nest) {
+        let place = id % IDS;
+        let children = [2 * place + 1, 2 * place + 2].map(|child| id - place + child);
+        if 2 * place + 2 >= IDS {
+            return;
+        }
+        match nest {
+            Nest::Join | Nest::Timed | Nest::Polls => self.nest_by_handles(children, nest),
+            Nest::Set | Nest::SetPolls => self.nest_by_set(children, nest),
+            Nest::InvokeAll | Nest::InvokeAllTimed | Nest::InvokeAny | Nest::Scope | Nest::Map => {
+                self.nest_by_call(children, nest)
+            }
+        }
+    }
+
+    /// Makes the closure of a job that another submits.
+    fn child(&self, id: usize) -> impl FnOnce() -> usize + Send + 'static {
+        let number = mix(&[id as u64, 5]);
+        let body = match number % 10 {
+            0..=3 => Body::Nests(self.nests[(number >> 8) as usize % self.nests.len()]),
+            4 => Body::Yields,
+            5 => Body::Panics,
+            _ => Body::Nothing,
+        };
+        self.job(id, body)
+    }
+
+    fn nest_by_handles(&self, children: [usize; 2], nest: Nest) {
         let handles = children.map(|child| {
-            let job = self.job(child, Body::Nothing);
+            let job = self.child(child);
             self.count(self.pool.submit(job)).map(|handle| (child, handle))
         });
         for (child, handle) in handles.into_iter().flatten() {
-            self.join(child, handle);
+            match nest {
+                Nest::Timed => self.join_within(child, handle, LONG),
+                Nest::Polls => self.join_within(child, handle, MOMENT),
+                _ => self.join(child, handle),
+            }
+        }
+    }
+
+    fn nest_by_set(&self, children: [usize; 2], nest: Nest) {
+        let mut set = self.pool.join_set();
+        for child in children {
+            self.count(set.submit(self.child(child)));
+        }
+        let limit = if let Nest::SetPolls = nest { MOMENT } else { Duration::MAX };
+        loop {
+            match set.join_next_timeout(limit) {
+                Ok(None) => return,
+                Ok(Some((_, Ok(id)))) if self.ledger.has_run(id) => {}
+                Ok(Some((_, Ok(id)))) => self.ledger.object(format!("job {id} has not run")),
+                // One that was handed back may be run by whoever has it.
+                Ok(Some((_, Err(_)))) | Err(AwaitError::TimedOut) => {}
+                Err(_) => break,
+            }
+        }
+        if !interrupt::is_interrupted() {
+            self.ledger.object(format!("{children:?}: the wait ended without an interrupt"));
+        }
+        // What is left is cancelled.
+        self.ledger.stop_counting();
+        children.into_iter().for_each(|child| self.ledger.ask_to_stop(child));
+    }
+
+    /// Waits by a call that may cancel the jobs, and does not tell how many it submitted.
+    fn nest_by_call(&self, children: [usize; 2], nest: Nest) {
+        self.ledger.stop_counting();
+        children.into_iter().for_each(|child| self.ledger.ask_to_stop(child));
+        let jobs = children.map(|child| self.child(child));
+        let pool = &self.pool;
+        let returned: Vec<usize> = match nest {
+            Nest::InvokeAllTimed => {
+                let results = pool.invoke_all_timeout(jobs, LONG).unwrap_or_default();
+                results.into_iter().flatten().collect()
+            }
+            Nest::InvokeAny => {
+                let jobs = jobs.map(|job| move || Ok::<_, ()>(job()));
+                pool.invoke_any(jobs).into_iter().collect()
+            }
+            Nest::Scope => {
+                let place = Mutex::new(Vec::new());
+                let call = || {
+                    pool.scope(|s| {
+                        for job in jobs {
+                            s.execute(|| {
+                                let id = job();
+                                place.lock().push(id);
+                            })
+                            .ok();
+                        }
+                    })
+                    .ok()
+                };
+                // The first panic of a job unwinds out of it.
+                catch_unwind(AssertUnwindSafe(call)).ok();
+                place.into_inner()
+            }
+            Nest::Map => pool.map(jobs, |job| job()).flatten().collect(),
+            _ => pool.invoke_all(jobs).unwrap_or_default().into_iter().flatten().collect(),
+        };
+        for id in returned {
+            if !children.contains(&id) || !self.ledger.has_run(id) {
+                self.ledger.object(format!("{nest:?} of {children:?} returned {id}"));
+            }
         }
     }
 
@@ -144,17 +299,28 @@ impl Round {
         }
     }
 
-    /// Joins, and calls the pool now and then: a job that relied on a refused thread waits for that.
-    fn join(&self, id: usize, mut handle: JobHandle<usize>) {
-        let result = loop {
-            match handle.join_timeout(Duration::from_millis(20)) {
-                Ok(result) => break result,
+    /// Joins without a limit, or again and again: a job that relied on a refused thread is run
+    /// either way.
+    fn join(&self, id: usize, handle: JobHandle<usize>) {
+        if id % 2 == 0 {
+            self.check(id, handle.join());
+        } else {
+            self.join_within(id, handle, Duration::from_millis(20));
+        }
+    }
+
+    fn join_within(&self, id: usize, mut handle: JobHandle<usize>, limit: Duration) {
+        loop {
+            match handle.join_timeout(limit) {
+                Ok(result) => return self.check(id, result),
                 // The joining job was asked to stop; the other goes on.
                 Err(_) if interrupt::is_interrupted() => return,
                 Err(back) => handle = back,
             }
-            self.pool.wait_idle(Duration::ZERO).ok();
-        };
+        }
+    }
+
+    fn check(&self, id: usize, result: Result<usize, JoinError>) {
         let has_run = self.ledger.has_run(id);
         let told = format!("{result:?}");
         let fits = match result {
@@ -207,7 +373,7 @@ impl Round {
     pub(crate) fn submit(&self, rng: &mut Rng, first: usize, jobs: usize) {
         let mut handles = Vec::new();
         for id in (0..jobs).map(|n| first + n * IDS) {
-            let work = body(rng);
+            let work = body(rng, self.nests);
             let plain = if rng.u32(..100) == 0 { Body::Explodes } else { work };
             let wait = Duration::from_micros(rng.u64(..200));
             match rng.u32(..20) {

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use parking_lot::Mutex;
 use workcrew::PoolStats;
 
+use crate::jobs::IDS;
+
 /// Bits and counts in a job's entry.
 const BORN: u32 = 1;
 const ASKED_TO_STOP: u32 = 2;
@@ -30,6 +32,10 @@ pub(crate) struct Ledger {
     pub(crate) ran_elsewhere: AtomicU64,
     /// Jobs whose `before_job` hook panicked.
     pub(crate) unprepared: AtomicU64,
+    /// Jobs that were taken back and submitted to the other pool.
+    pub(crate) moved: AtomicU64,
+    /// Jobs were submitted, or cancelled, by calls that do not say how many.
+    is_uncounted: AtomicBool,
     /// A `shutdown_now` has begun, or may have.
     pub(crate) stops: AtomicBool,
     /// The pool drops pending jobs itself.
@@ -57,7 +63,7 @@ impl Ledger {
 
     pub(crate) fn ticket(self: &Arc<Self>, id: usize) -> Ticket {
         let before = self.fates[id].fetch_or(BORN, Ordering::SeqCst);
-        assert_eq!(before, 0, "this program uses job {id} twice");
+        assert_eq!(before & !ASKED_TO_STOP, 0, "this program uses job {id} twice");
         Ticket { ledger: Arc::clone(self), id, used: false }
     }
 
@@ -70,18 +76,33 @@ impl Ledger {
         self.fates[id].fetch_or(ASKED_TO_STOP, Ordering::SeqCst);
     }
 
-    /// Returns whether an interrupt of the job could have a reason.
+    /// Returns whether an interrupt of the job could have a reason: of its own, or of a job that
+    /// waits for it.
     pub(crate) fn may_be_interrupted(&self, id: usize) -> bool {
-        self.stops.load(Ordering::SeqCst)
-            || self.fates[id].load(Ordering::SeqCst) & ASKED_TO_STOP != 0
+        let mut place = id % IDS;
+        let first = id - place;
+        loop {
+            if self.fates[first + place].load(Ordering::SeqCst) & ASKED_TO_STOP != 0 {
+                return true;
+            }
+            if place == 0 {
+                return self.stops.load(Ordering::SeqCst);
+            }
+            place = (place - 1) / 2;
+        }
+    }
+
+    pub(crate) fn stop_counting(&self) {
+        self.is_uncounted.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn has_run(&self, id: usize) -> bool {
         self.fates[id].load(Ordering::SeqCst) >> 8 & 0xFF > 0
     }
 
-    /// Every job that was made has run once or was dropped once; and so say the pool's figures.
-    pub(crate) fn audit(&self, stats: &PoolStats) {
+    /// Every job that was made has run once or was dropped once; and so say the figures of the pool
+    /// and of the other one.
+    pub(crate) fn audit(&self, stats: &PoolStats, other: &PoolStats) {
         let (mut ran, mut dropped) = (0, 0);
         for (id, fate) in self.fates.iter().enumerate() {
             let fate = fate.load(Ordering::SeqCst);
@@ -98,13 +119,18 @@ impl Ledger {
                 self.object(format!("{what}: {ours} by the ledger, {pools} by the pool"));
             }
         };
-        equal("submitted", get(&self.calls), stats.submitted);
-        equal("rejected", get(&self.rejected), stats.rejected);
+        equal("submitted to the other pool", get(&self.moved), other.submitted);
         if !self.drops_pending.load(Ordering::SeqCst) {
             equal("handed back", get(&self.handed_back), stats.handed_back);
         }
+        if self.is_uncounted.load(Ordering::SeqCst) {
+            return;
+        }
+        equal("submitted", get(&self.calls), stats.submitted);
+        equal("rejected", get(&self.rejected), stats.rejected + other.rejected);
         let ended = ran - get(&self.ran_elsewhere) + get(&self.unprepared);
-        equal("run", ended, stats.completed + stats.panicked);
+        let by_pools = stats.completed + stats.panicked + other.completed + other.panicked;
+        equal("run", ended, by_pools);
         if stats.handed_back == 0 {
             let unrun = stats.rejected + stats.cancelled + stats.discarded;
             equal("dropped unrun", dropped, unrun + get(&self.unprepared));

@@ -5,6 +5,7 @@
 //! | `WORKCREW_STRESS_JOBS` | jobs to submit, those that jobs submit apart | 200,000 |
 //! | `WORKCREW_STRESS_SECONDS` | stops after this time, whatever is done | 600 |
 //! | `WORKCREW_SEED` | what the calls of every thread follow from | a new one |
+//! | `WORKCREW_STRESS_LOGGER` | 1: a logger that panics now and then | none |
 //! | `WORKCREW_STRESS_ROUND` | runs this round of the seed alone, again and again | all |
 //!
 //! The calls follow from the seed; how the threads meet does not. Built with the cfg
@@ -24,6 +25,7 @@ use self::process::status;
 mod deadlocks; // locks that wait for each other
 mod jobs; // what is submitted, and what is done with the handles
 mod ledger; // the audit
+mod logger; // one that panics
 mod process; // what the system says of this one
 mod rounds; // a pool's life
 mod shape; // the pools
@@ -78,6 +80,9 @@ fn stress(seed: u64) -> Result<(), String> {
     let jobs = number("WORKCREW_STRESS_JOBS").unwrap_or(200_000);
     let time = Duration::from_secs(number("WORKCREW_STRESS_SECONDS").unwrap_or(600));
     let only = number("WORKCREW_STRESS_ROUND");
+    if number("WORKCREW_STRESS_LOGGER") == Some(1) {
+        logger::install(seed);
+    }
     thread::spawn(move || watch(seed));
     #[cfg(workcrew_deadlocks)]
     thread::spawn(deadlocks::watch);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use workcrew::{Job, JobHandle, Phase, PoolStats, Queue, ThreadPoolExecutor};
 
-use crate::jobs::{IDS, Round, hold, run_elsewhere};
+use crate::jobs::{self, IDS, Round, hold, run_elsewhere};
 use crate::ledger::{Ledger, add};
 use crate::shape::{self, mix};
 
@@ -38,14 +38,20 @@ const ENDS: [End; 7] = [
     End::DropByJob,
 ];
 
-/// Runs, drops or submits again what the pool gave back.
+/// Runs, drops or submits again what the pool gave back, there or to the other pool.
 fn dispose(round: &Round, rng: &mut Rng, jobs: Vec<Job>) {
     add(&round.ledger.handed_back, jobs.len());
     hold(|| {
         for job in jobs {
-            match rng.u32(..3) {
+            match rng.u32(..8) {
                 0 => run_elsewhere(job),
                 1 => drop(job),
+                2..=3 => {
+                    add(&round.ledger.moved, 1);
+                    if round.other.execute_job(job).is_err() {
+                        add(&round.ledger.rejected, 1);
+                    }
+                }
                 _ => _ = round.count(round.pool.execute_job(job)),
             }
         }
@@ -142,13 +148,20 @@ pub(crate) fn relay(seed: u64, number: u64, jobs: usize) -> Vec<String> {
 }
 
 /// Runs a round of about this many jobs; returns how many it was, and what was wrong.
-pub(crate) fn run(seed: u64, number: u64, jobs: usize) -> (usize, PoolStats, Vec<String>) {
+pub(crate) fn run(seed: u64, number: u64, size: usize) -> (usize, PoolStats, Vec<String>) {
     let mut rng = Rng::with_seed(mix(&[seed, number]));
     let submitters = rng.usize(1..5);
-    let each = rng.usize(1..=(jobs / submitters).max(1));
+    let each = rng.usize(1..=(size / submitters).max(1));
     let ledger = Arc::new(Ledger::new(submitters * each * IDS + 1));
     let pool = shape::pool(&mut rng, &ledger);
-    let round = Round { pool: pool.handle(), ledger: Arc::clone(&ledger) };
+    if rng.bool() {
+        // Not if no thread can be had.
+        pool.prestart_all_core_threads().ok();
+    }
+    let other = shape::other();
+    let nests = jobs::nests(&mut rng);
+    let (handle, others) = (pool.handle(), other.handle());
+    let round = Round { pool: handle, other: others, ledger: Arc::clone(&ledger), nests };
     let ending = ENDS[rng.usize(..ENDS.len())];
     // In some rounds the end comes while jobs are still submitted.
     let is_early = rng.bool();
@@ -167,21 +180,17 @@ pub(crate) fn run(seed: u64, number: u64, jobs: usize) -> (usize, PoolStats, Vec
     }
     let mut panics = Vec::new();
     for thread in threads {
-        while !thread.is_finished() {
-            // For jobs that relied on a refused thread.
-            round.pool.wait_idle(Duration::from_millis(1)).ok();
-            thread::yield_now();
-        }
         panics.extend(thread.join().err().map(|_| "a submitter panicked".to_owned()));
     }
     if let Some(pool) = pool {
         end(pool, &round, &mut rng, ending);
     }
+    other.close();
     let stats = round.pool.stats();
     round.check_sum();
-    ledger.audit(&stats);
+    ledger.audit(&stats, &round.other.stats());
     let left = (stats.phase, stats.pool_size, stats.idle, stats.queued, stats.active);
-    if left != (Phase::Terminated, 0, 0, 0, 0) {
+    if left != (Phase::Terminated, 0, 0, 0, 0) || (stats.starting, stats.spare) != (0, 0) {
         ledger.object(format!("something is left: {stats:?}"));
     }
     panics.extend(ledger.objections());

@@ -10,6 +10,7 @@ use fastrand::Rng;
 use workcrew::policy::{Abort, Block, CallerRuns, Discard, DiscardOldest};
 use workcrew::{Builder, Growth, Queue, ThreadPoolExecutor};
 
+use crate::jobs::enter_other_pool;
 use crate::ledger::{Ledger, add};
 
 /// Keep-alives that a pool may have, from one that is over at once to one that never is.
@@ -89,6 +90,19 @@ fn with_factory(builder: Builder, seed: u64, one_in: u64) -> Builder {
             _ => Err(io::Error::other("no thread today")),
         }
     })
+}
+
+/// A pool for jobs that are taken out of another. It has a thread for each of them, as jobs there
+/// wait for these.
+pub(crate) fn other() -> ThreadPoolExecutor {
+    let builder = ThreadPoolExecutor::builder()
+        .name("other")
+        .core_threads(0)
+        .max_threads(100_000)
+        .keep_alive(Duration::from_millis(1))
+        .queue(Queue::Handoff)
+        .on_thread_start(|_| enter_other_pool());
+    builder.build().expect("these settings go together")
 }
 
 pub(crate) fn pool(rng: &mut Rng, ledger: &Arc<Ledger>) -> ThreadPoolExecutor {

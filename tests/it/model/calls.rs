@@ -77,6 +77,15 @@ pub(super) enum Ending {
     Panics,
 }
 
+/// How a job waits for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// `join`, which may run the other job.
+    Join,
+    /// `join_timeout` with a limit that is never reached.
+    Timed,
+}
+
 /// Whether threads can be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Factory {
@@ -89,6 +98,8 @@ pub(super) enum Factory {
 pub(super) enum Call {
     Submit(Way),
     End(usize, Ending),
+    /// The first job waits for the second.
+    Await(usize, usize, Wait),
     Cancel(usize),
     SetCore(usize),
     SetMax(usize),
@@ -150,10 +161,13 @@ fn way() -> impl Strategy<Value = Way> {
 
 pub(super) fn calls() -> impl Strategy<Value = Vec<Call>> {
     let ending = prop_oneof![4 => Just(Ending::Returns), 1 => Just(Ending::Panics)];
+    let wait = prop_oneof![Just(Wait::Join), Just(Wait::Timed)];
     let threads = prop_oneof![2 => Just(Factory::Works), 1 => Just(Factory::Fails)];
     let call = prop_oneof![
         40 => way().prop_map(Call::Submit),
         24 => (0..8_usize, ending).prop_map(|(job, ending)| Call::End(job, ending)),
+        20 => (0..8_usize, 0..8_usize, wait)
+            .prop_map(|(waiter, other, wait)| Call::Await(waiter, other, wait)),
         8 => (0..8_usize).prop_map(Call::Cancel),
         3 => (0..5_usize).prop_map(Call::SetCore),
         3 => (0..5_usize).prop_map(Call::SetMax),

@@ -10,7 +10,7 @@ use workcrew::{
     AwaitError, BuildError, CancelOutcome, Growth, JobState, Phase, PoolStats, RejectReason,
 };
 
-use super::calls::{Call, Ending, Factory, KeepAlive, Policy, Setup, Way};
+use super::calls::{Call, Ending, Factory, KeepAlive, Policy, Setup, Wait, Way};
 
 /// What the pool's `stats` say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(super) struct Figures {
     pool_size: usize,
     largest: usize,
     active: usize,
+    starting: usize,
+    spare: usize,
     idle: usize,
     queued: usize,
     capacity: Option<usize>,
@@ -51,6 +53,8 @@ impl Figures {
             pool_size: stats.pool_size,
             largest: stats.largest_pool_size,
             active: stats.active,
+            starting: stats.starting,
+            spare: stats.spare,
             idle: stats.idle,
             queued: stats.queued,
             capacity: stats.capacity,
@@ -82,6 +86,25 @@ pub(super) enum By {
     Fresh,
 }
 
+/// What a job is told that waits for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    Value(usize),
+    Panicked,
+    Cancelled,
+    Interrupted,
+    /// It would wait for itself.
+    Deadlock,
+}
+
+/// The jobs that a call is about.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Target {
+    pub(super) job: Option<usize>,
+    /// The one that is waited for.
+    pub(super) other: Option<usize>,
+}
+
 /// What a call returns to the one who makes it, submissions apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -101,6 +124,8 @@ pub(super) struct Step {
     pub(super) starts: BTreeMap<usize, By>,
     /// Jobs that end, and whether they have been interrupted.
     pub(super) ends: BTreeMap<usize, bool>,
+    /// Jobs whose wait for another is over.
+    pub(super) told: BTreeMap<usize, Told>,
     /// Jobs that are dropped unrun.
     pub(super) drops: BTreeSet<usize>,
     /// Submissions that return.
@@ -113,6 +138,8 @@ pub(super) struct Step {
     leaver: Option<usize>,
     /// So many of those that have no job leave.
     others_leave: usize,
+    /// How many workers are parked after it.
+    pub(super) parked: usize,
     pub(super) terminates: bool,
 }
 
@@ -122,12 +149,14 @@ impl Default for Step {
             answer: Answer::Nothing,
             starts: BTreeMap::new(),
             ends: BTreeMap::new(),
+            told: BTreeMap::new(),
             drops: BTreeSet::new(),
             returns: BTreeMap::new(),
             fresh: BTreeSet::new(),
             fresh_idle: 0,
             leaver: None,
             others_leave: 0,
+            parked: 0,
             terminates: false,
         }
     }
@@ -164,6 +193,23 @@ enum Runner {
     Somebody,
 }
 
+/// A job that waits for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Waits {
+    other: usize,
+    how: Waiting,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    /// Its thread runs the other job.
+    Inline,
+    /// Its worker is parked, and left out of the rules about sizes.
+    Parked,
+    /// It is a caller's, which is no worker.
+    Caller,
+}
+
 pub(super) struct Paper {
     setup: Setup,
     core: usize,
@@ -173,7 +219,9 @@ pub(super) struct Paper {
     core_timeout: bool,
     phase: Phase,
     factory: Factory,
+    /// All of them, spares too.
     workers: usize,
+    spares: usize,
     last_index: usize,
     largest: usize,
     /// Those that became idle last stand last; those of one set at the same time.
@@ -181,6 +229,8 @@ pub(super) struct Paper {
     /// One of the last set has been chosen.
     chosen: usize,
     running: BTreeMap<usize, Runner>,
+    /// Jobs that wait, and for which. They run, but are not at their gates.
+    waits: BTreeMap<usize, Waits>,
     pending: VecDeque<usize>,
     /// A submission that waits for room.
     waiting: Option<usize>,
@@ -214,11 +264,13 @@ impl Paper {
             phase: Phase::Running,
             factory: Factory::Works,
             workers: 0,
+            spares: 0,
             last_index: 0,
             largest: 0,
             idle: Vec::new(),
             chosen: 0,
             running: BTreeMap::new(),
+            waits: BTreeMap::new(),
             pending: VecDeque::new(),
             waiting: None,
             interrupted: BTreeSet::new(),
@@ -238,6 +290,9 @@ impl Paper {
             pool_size: self.workers,
             largest: self.largest,
             active: self.running.len(),
+            // All have arrived when all is at rest.
+            starting: 0,
+            spare: self.spares,
             idle: self.idle_count(),
             queued: self.pending.len(),
             capacity: self.capacity,
@@ -252,24 +307,28 @@ impl Paper {
         held.map(|(id, job)| (*id, job.state)).collect()
     }
 
-    fn running(&self) -> Vec<usize> {
-        self.running.keys().copied().collect()
+    /// The jobs that stand at their gates.
+    fn at_gates(&self) -> Vec<usize> {
+        self.running.keys().copied().filter(|job| !self.waits.contains_key(job)).collect()
     }
 
     fn handles(&self) -> Vec<usize> {
         self.states().into_keys().collect()
     }
 
-    /// The job that the call is about, if it is about one.
-    pub(super) fn target(&self, call: Call) -> Option<usize> {
-        let (all, place) = if let Call::End(place, _) = call {
-            (self.running(), place)
+    /// The jobs that the call is about, if it is about any.
+    pub(super) fn target(&self, call: Call) -> Target {
+        let choose = |all: Vec<usize>, place: usize| all.get(place % all.len().max(1)).copied();
+        if let Call::End(place, _) = call {
+            Target { job: choose(self.at_gates(), place), other: None }
         } else if let Call::Cancel(place) = call {
-            (self.handles(), place)
+            Target { job: choose(self.handles(), place), other: None }
+        } else if let Call::Await(waiter, other, _) = call {
+            let job = choose(self.at_gates(), waiter);
+            Target { job, other: choose(self.handles(), other) }
         } else {
-            return None;
-        };
-        all.get(place % all.len().max(1)).copied()
+            Target::default()
+        }
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -282,23 +341,30 @@ impl Paper {
         let is_shaky = self.waiting.is_some()
             || self.factory == Factory::Fails
             || self.keep_alive != KeepAlive::Endless;
+        let is_awaited = !self.waits.is_empty();
         if let Call::Submit(way) = call {
             let may_wait =
                 way == Way::Patient || way.asks_policy() && self.setup.policy == Policy::Block;
-            return Some(Call::Submit(if may_wait && is_shaky { Way::TryExecute } else { way }));
+            return Some(Call::Submit(if may_wait && (is_shaky || is_awaited) {
+                Way::TryExecute
+            } else {
+                way
+            }));
         }
         let is_possible = match call {
             // A worker whose time is over stays for who waits, if that one has begun to wait.
-            Call::Threads(Factory::Fails)
-            | Call::SetKeepAlive(KeepAlive::Zero | KeepAlive::Tiny) => self.waiting.is_none(),
+            Call::Threads(Factory::Fails) => self.waiting.is_none() && !is_awaited,
+            Call::SetKeepAlive(KeepAlive::Zero | KeepAlive::Tiny) => self.waiting.is_none(),
+            Call::Await(..) => self.may_await(self.target(call)),
+            // It interrupts those who wait, and drops what they wait for.
+            Call::ShutdownNow => self.waits.values().all(|w| !self.pending.contains(&w.other)),
+            // Whether a spare comes that a change would allow depends on who looks when.
+            Call::SetCore(_) | Call::SetMax(_) | Call::SetThreads(..) => !is_awaited,
             // They leave as soon as they have come: how many are started depends on the moment.
             Call::PrestartAll => !(self.core_timeout && self.keep_alive == KeepAlive::Tiny),
-            Call::End(..) => !self.running.is_empty(),
+            Call::End(..) => !self.at_gates().is_empty(),
             Call::Cancel(_) => !self.handles().is_empty(),
             Call::Submit(_)
-            | Call::SetCore(_)
-            | Call::SetMax(_)
-            | Call::SetThreads(..)
             | Call::SetKeepAlive(KeepAlive::Endless)
             | Call::SetCapacity(_)
             | Call::AllowCoreTimeout(_)
@@ -307,8 +373,7 @@ impl Paper {
             | Call::Threads(Factory::Works)
             | Call::WaitIdle
             | Call::AwaitTermination
-            | Call::Shutdown
-            | Call::ShutdownNow => true,
+            | Call::Shutdown => true,
         };
         is_possible.then_some(call)
     }
@@ -320,14 +385,42 @@ impl Paper {
         all + self.step.fresh_idle - self.chosen - self.step.others_leave
     }
 
+    fn parked(&self) -> usize {
+        self.waits.values().filter(|waits| waits.how == Waiting::Parked).count()
+    }
+
+    /// The workers that count for the sizes while they are parked or not.
+    fn regular(&self) -> usize {
+        self.workers - self.spares
+    }
+
+    fn unparked(&self) -> usize {
+        self.workers - self.parked()
+    }
+
+    /// Whether some parked worker has no spare, and there may be one more.
+    fn may_have_spare(&self) -> bool {
+        self.spares < self.parked() && self.unparked() < self.max
+    }
+
+    /// Whether a worker has to go whatever there is to do.
+    fn is_oversized(&self) -> bool {
+        self.unparked() > self.max || self.spares > self.parked()
+    }
+
     /// Starts a worker; it takes the oldest pending job.
     fn start_worker(&mut self) -> Result<(), ()> {
         self.last_index += 1;
         self.largest = self.largest.max(self.workers + 1);
+        let stands_in =
+            self.regular() >= self.max || self.unparked() == 0 && self.regular() >= self.core;
+        let is_spare = self.spares < self.parked() && stands_in;
         if self.factory == Factory::Fails {
             self.counters.spawn_failures += 1;
+            self.lose_spare();
             return Err(());
         }
+        self.spares += usize::from(is_spare);
         self.workers += 1;
         self.step.fresh.insert(self.last_index);
         match self.pending.pop_front() {
@@ -335,6 +428,11 @@ impl Paper {
             None => self.step.fresh_idle += 1,
         }
         Ok(())
+    }
+
+    /// Where there are spares a worker that goes counts as one.
+    fn lose_spare(&mut self) {
+        self.spares = self.spares.saturating_sub(1);
     }
 
     fn start_job(&mut self, job: usize, by: By) {
@@ -366,9 +464,9 @@ impl Paper {
 
     /// Whether a worker without a job leaves.
     fn is_unwanted(&self) -> bool {
-        let is_surplus = self.workers > self.core || self.core_timeout;
+        let is_surplus = self.regular() > self.core || self.core_timeout;
         self.phase != Phase::Running
-            || self.workers > self.max
+            || self.is_oversized()
             || is_surplus && self.keep_alive != KeepAlive::Endless
     }
 
@@ -387,6 +485,7 @@ impl Paper {
         if self.state(job) == JobState::Pending {
             self.set_state(job, JobState::Cancelled);
             self.step.drops.insert(job);
+            self.tell_waiter(job);
         }
     }
 
@@ -405,8 +504,9 @@ impl Paper {
             return Placed::Shutdown;
         }
         let mut is_refused = false;
-        let below_core = self.setup.growth == Growth::QueueFirst && self.workers < self.core;
-        if (below_core || self.workers == 0) && self.idle_count() == 0 {
+        let below_core = self.setup.growth == Growth::QueueFirst && self.regular() < self.core;
+        let is_stranded = self.unparked() == 0 && self.may_have_spare();
+        if (below_core || self.workers == 0 || is_stranded) && self.idle_count() == 0 {
             is_refused = self.start_worker().is_err();
             if self.workers == 0 {
                 return Placed::NoThread;
@@ -428,9 +528,13 @@ impl Paper {
                 }
                 return Placed::Taken;
             }
-            let can_grow = self.workers < self.max && !is_refused;
+            let is_below_max = self.regular() < self.max;
+            let can_grow = !is_refused
+                && self.unparked() < self.max
+                && (is_below_max || self.may_have_spare());
             let has_room = self.capacity.is_none_or(|capacity| self.pending.len() < capacity);
-            if can_grow && (self.setup.growth == Growth::ThreadsFirst || !has_room) {
+            let grows_first = self.setup.growth == Growth::ThreadsFirst && is_below_max;
+            if can_grow && (grows_first || !has_room) {
                 is_refused = self.start_worker().is_err();
             } else if has_room {
                 if self.take_in(job) {
@@ -538,21 +642,148 @@ impl Paper {
         };
         *counter += 1;
         self.set_state(job, state);
-        self.step.ends.insert(job, self.interrupted.contains(&job));
-        let worker = match runner {
-            Runner::Worker(worker) => worker,
-            Runner::Caller => return self.answer(job, Ok(())),
-            Runner::Somebody => unreachable!("learned after the step in which it started"),
-        };
-        let leaves_at_once = self.workers > self.max;
+        self.step.ends.insert(job, self.is_interrupted(job));
+        // The worker has its next job, or is idle, before the one that waits is told.
+        if !self.is_inline(job) {
+            match runner {
+                Runner::Worker(worker) => self.free_worker(worker),
+                Runner::Caller => self.answer(job, Ok(())),
+                Runner::Somebody => unreachable!("learned after the step in which it started"),
+            }
+        }
+        self.tell_waiter(job);
+    }
+
+    fn free_worker(&mut self, worker: usize) {
+        let leaves_at_once = self.is_oversized();
         let next = if leaves_at_once { None } else { self.pending.pop_front() };
         if let Some(next) = next {
             self.start_job(next, By::Worker(worker));
         } else if self.is_unwanted() && self.keep_alive != KeepAlive::Tiny || leaves_at_once {
             self.workers -= 1;
+            self.lose_spare();
             self.step.leaver = Some(worker);
         } else {
             self.idle.push(BTreeSet::from([worker]));
+        }
+    }
+
+    // Waiting for a job.
+
+    /// Whether these jobs can wait for each other so that what comes of it is certain: a spare can
+    /// be had at once, nobody waits for the room that there is while a worker is parked, and no two
+    /// jobs wait for each other for ever.
+    fn may_await(&self, target: Target) -> bool {
+        let Target { job: Some(job), other: Some(other) } = target else { return false };
+        let is_ring = self.is_awaited_by(job, other) && !self.is_below(job, other);
+        self.factory == Factory::Works && self.waiting.is_none() && !is_ring
+    }
+
+    /// Whether `job` has to end before `other` does.
+    fn is_awaited_by(&self, job: usize, other: usize) -> bool {
+        let mut last = other;
+        while last != job {
+            let Some(waits) = self.waits.get(&last) else { return false };
+            last = waits.other;
+        }
+        true
+    }
+
+    /// Whether the thread of `job` runs `other`, too.
+    fn is_below(&self, job: usize, other: usize) -> bool {
+        self.stack(job).contains(&other)
+    }
+
+    fn is_inline(&self, job: usize) -> bool {
+        self.stack(job).len() > 1
+    }
+
+    /// The job, the one that waits for it on the same thread, and so on.
+    fn stack(&self, job: usize) -> Vec<usize> {
+        let mut stack = vec![job];
+        let mut top = job;
+        let below = |top| {
+            let inline = Waits { other: top, how: Waiting::Inline };
+            self.waits.iter().find(|(_, waits)| **waits == inline).map(|(job, _)| *job)
+        };
+        while let Some(job) = below(top) {
+            stack.push(job);
+            top = job;
+        }
+        stack
+    }
+
+    /// A job is interrupted together with those in whose wait it runs.
+    fn is_interrupted(&self, job: usize) -> bool {
+        self.stack(job).iter().any(|job| self.interrupted.contains(job))
+    }
+
+    fn await_job(&mut self, job: usize, other: usize, wait: Wait) {
+        self.jobs.get_mut(&other).expect("a known job").has_handle = false;
+        if let Some(told) = self.outcome(other) {
+            self.step.told.insert(job, told);
+            return;
+        }
+        let place = self.pending.iter().position(|pending| *pending == other);
+        let is_interrupted = self.is_interrupted(job);
+        if self.is_below(job, other) {
+            self.step.told.insert(job, Told::Deadlock);
+        } else if is_interrupted {
+            self.step.told.insert(job, Told::Interrupted);
+        } else if let (Some(place), Wait::Join) = (place, wait) {
+            self.pending.remove(place);
+            self.waits.insert(job, Waits { other, how: Waiting::Inline });
+            let by = match self.running[&job] {
+                Runner::Worker(worker) => By::Worker(worker),
+                Runner::Caller => By::Caller,
+                Runner::Somebody => unreachable!("learned after the step in which it started"),
+            };
+            self.start_job(other, by);
+        } else {
+            let is_caller = self.running[&job] == Runner::Caller;
+            let how = if is_caller { Waiting::Caller } else { Waiting::Parked };
+            self.waits.insert(job, Waits { other, how });
+        }
+    }
+
+    /// What whoever waits for the job is told, if it has ended.
+    fn outcome(&self, job: usize) -> Option<Told> {
+        match self.state(job) {
+            JobState::Finished => Some(Told::Value(job)),
+            JobState::Panicked => Some(Told::Panicked),
+            JobState::Cancelled => Some(Told::Cancelled),
+            JobState::Pending | JobState::Running | _ => None,
+        }
+    }
+
+    /// The job has ended.
+    fn tell_waiter(&mut self, job: usize) {
+        let waiter = self.waits.iter().find(|(_, waits)| waits.other == job);
+        if let Some(waiter) = waiter.map(|(waiter, _)| *waiter) {
+            self.end_wait(waiter, self.outcome(job).expect("it has ended"));
+        }
+    }
+
+    fn end_wait(&mut self, waiter: usize, told: Told) {
+        self.waits.remove(&waiter);
+        self.step.told.insert(waiter, told);
+    }
+
+    /// Jobs are asked to stop: those that wait go on, but for one in whose wait another runs.
+    fn interrupt(&mut self, jobs: &[usize]) {
+        self.interrupted.extend(jobs);
+        let over = |(job, waits): (&usize, &Waits)| {
+            (waits.how != Waiting::Inline && self.is_interrupted(*job)).then_some(*job)
+        };
+        let over: Vec<_> = self.waits.iter().filter_map(over).collect();
+        over.into_iter().for_each(|job| self.end_wait(job, Told::Interrupted));
+    }
+
+    /// The jobs of parked workers' spares: they start when somebody is parked and a job is pending,
+    /// also while others are busy.
+    fn start_spares(&mut self) {
+        while !self.pending.is_empty() && self.may_have_spare() {
+            self.start_worker().expect("no thread is refused while jobs wait");
         }
     }
 
@@ -567,7 +798,7 @@ impl Paper {
                 CancelOutcome::Removed
             }
             JobState::Running => {
-                self.interrupted.insert(job);
+                self.interrupt(&[job]);
                 CancelOutcome::Interrupted
             }
             JobState::Finished | JobState::Panicked | JobState::Cancelled | _ => {
@@ -592,7 +823,7 @@ impl Paper {
         (self.core, self.max) = (core, max);
         (self.keep_alive, self.core_timeout) = (keep_alive, timeout);
         if self.phase <= Phase::Shutdown {
-            let free = max.saturating_sub(self.workers);
+            let free = max.saturating_sub(self.regular());
             let wanted = self.pending.len().min(grown).min(free);
             // All are counted before the first is started.
             self.largest = self.largest.max(self.workers + wanted);
@@ -603,7 +834,7 @@ impl Paper {
 
     fn prestart(&mut self, most: usize) -> Answer {
         let mut started = 0;
-        while self.phase == Phase::Running && self.workers < self.core && started < most {
+        while self.phase == Phase::Running && self.regular() < self.core && started < most {
             if self.start_worker().is_err() {
                 return Answer::Started(Err(()));
             }
@@ -639,10 +870,17 @@ impl Paper {
                 Answer::Nothing
             }
             Call::End(_, ending) => {
-                self.end_job(target.expect("a job runs"), ending);
+                self.end_job(target.job.expect("a job runs"), ending);
                 Answer::Nothing
             }
-            Call::Cancel(_) => Answer::Cancelled(self.cancel(target.expect("there is a handle"))),
+            Call::Await(_, _, wait) => {
+                let other = target.other.expect("there is a handle");
+                self.await_job(target.job.expect("a job runs"), other, wait);
+                Answer::Nothing
+            }
+            Call::Cancel(_) => {
+                Answer::Cancelled(self.cancel(target.job.expect("there is a handle")))
+            }
             Call::SetCore(core) => self.change(Sizes { core, ..sizes }),
             Call::SetMax(max) => self.change(Sizes { max, ..sizes }),
             Call::SetThreads(core, max) => self.change(Sizes { core, max, ..sizes }),
@@ -669,8 +907,10 @@ impl Paper {
             }
             Call::ShutdownNow => {
                 self.shutdown(Phase::Stop);
-                self.interrupted.extend(self.running.keys());
-                self.take_pending()
+                let running: Vec<_> = self.running.keys().copied().collect();
+                let answer = self.take_pending();
+                self.interrupt(&running);
+                answer
             }
         };
         self.come_to_rest();
@@ -680,8 +920,10 @@ impl Paper {
     /// What follows from the call by itself.
     fn come_to_rest(&mut self) {
         self.retry_waiting();
+        self.start_spares();
         while self.idle_count() > 0 && self.is_unwanted() {
             self.workers -= 1;
+            self.lose_spare();
             self.step.others_leave += 1;
         }
         let ends = matches!(self.phase, Phase::Shutdown | Phase::Stop);
@@ -689,6 +931,7 @@ impl Paper {
             self.phase = Phase::Terminated;
             self.step.terminates = true;
         }
+        self.step.parked = self.parked();
     }
 
     // What the model could not know.

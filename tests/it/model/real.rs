@@ -16,8 +16,8 @@ use workcrew::{
     interrupt,
 };
 
-use super::calls::{Call, Ending, Factory, Policy, Setup, Way};
-use super::paper::{Answer, Figures, Step};
+use super::calls::{Call, Ending, Factory, Policy, Setup, Wait, Way};
+use super::paper::{Answer, Figures, Step, Target, Told};
 use crate::support::LONG;
 
 /// How long something may take that happens by itself; short once something has failed, as the
@@ -25,6 +25,9 @@ use crate::support::LONG;
 fn patience() -> Duration {
     if HAS_FAILED.load(Ordering::SeqCst) { Duration::from_millis(500) } else { LONG }
 }
+
+/// A limit that no case reaches.
+const AGES: Duration = Duration::from_secs(24 * 3600);
 
 /// The pool and the model have differed.
 static HAS_FAILED: AtomicBool = AtomicBool::new(false);
@@ -35,6 +38,8 @@ pub(super) struct Events {
     /// The worker of each job that was started; none for a caller.
     pub(super) starts: BTreeMap<usize, Option<usize>>,
     ends: BTreeMap<usize, bool>,
+    /// What jobs that waited for others were told.
+    told: BTreeMap<usize, Told>,
     /// And on which thread.
     drops: Vec<(usize, ThreadId)>,
     returns: BTreeMap<usize, Result<(), RejectReason>>,
@@ -52,12 +57,34 @@ fn this_worker() -> Option<usize> {
     thread::current().name()?.strip_prefix("model-")?.parse().ok()
 }
 
+/// What a job does that stands at its gate.
+enum Order {
+    End(Ending),
+    /// It waits for another job, and is back at its gate.
+    Await(JobHandle<usize>, Wait),
+}
+
 /// A job's captures.
 struct Ticket {
     job: usize,
     log: Log,
-    gate: Receiver<Ending>,
+    gate: Receiver<Order>,
     has_run: bool,
+}
+
+/// What the wait for a job comes to.
+fn told(handle: JobHandle<usize>, wait: Wait) -> Told {
+    let result = match wait {
+        Wait::Join => Ok(handle.join()),
+        Wait::Timed => handle.join_timeout(AGES),
+    };
+    match result {
+        Ok(Ok(job)) => Told::Value(job),
+        Ok(Err(JoinError::Panicked(_))) => Told::Panicked,
+        Ok(Err(JoinError::Cancelled(_))) => Told::Cancelled,
+        Ok(Err(JoinError::Deadlock)) => Told::Deadlock,
+        Ok(Err(JoinError::Interrupted | _)) | Err(_) => Told::Interrupted,
+    }
 }
 
 impl Ticket {
@@ -65,7 +92,16 @@ impl Ticket {
         self.has_run = true;
         let before = self.log.lock().starts.insert(self.job, this_worker());
         assert_eq!(before, None, "a job is run twice");
-        let ending = self.gate.recv().unwrap_or(Ending::Returns);
+        let ending = loop {
+            match self.gate.recv() {
+                Ok(Order::Await(handle, wait)) => {
+                    let told = told(handle, wait);
+                    self.log.lock().told.insert(self.job, told);
+                }
+                Ok(Order::End(ending)) => break ending,
+                Err(_) => break Ending::Returns,
+            }
+        };
         self.log.lock().ends.insert(self.job, interrupt::is_interrupted());
         match ending {
             Ending::Returns => self.job,
@@ -88,7 +124,7 @@ pub(super) struct Real {
     pool: Option<ThreadPoolExecutor>,
     log: Log,
     factory_fails: Arc<AtomicBool>,
-    gates: BTreeMap<usize, Sender<Ending>>,
+    gates: BTreeMap<usize, Sender<Order>>,
     handles: Handles,
     submitters: Vec<JoinHandle<()>>,
 }
@@ -186,6 +222,17 @@ impl Real {
         self.pool().handle()
     }
 
+    /// How many workers are parked, which no figure says, but the pool's `Debug`.
+    fn parked(&self) -> String {
+        let text = format!("{:?}", self.pool());
+        let after = text.split("parked: ").nth(1).unwrap_or_default();
+        after.chars().take_while(char::is_ascii_digit).collect()
+    }
+
+    fn order(&self, job: usize, order: Order) {
+        self.gates[&job].send(order).expect("the job waits at its gate");
+    }
+
     /// Drops jobs that came back; tells which they were.
     fn dispose(&self, jobs: Vec<Job>) -> Answer {
         drop(jobs);
@@ -194,17 +241,24 @@ impl Real {
         Answer::Jobs(log.drops.iter().filter(|(_, by)| *by == this).map(|(job, _)| *job).collect())
     }
 
-    /// Makes the call, the `number`-th of all; `target` is the job that it is about.
-    pub(super) fn make(&mut self, number: usize, call: Call, target: Option<usize>) -> Answer {
+    /// Makes the call, the `number`-th of all; `target` says which jobs it is about.
+    pub(super) fn make(&mut self, number: usize, call: Call, target: Target) -> Answer {
         let pool = self.pool();
-        let target = target.unwrap_or(number);
+        let other = target.other;
+        let target = target.job.unwrap_or(number);
         match call {
             Call::Submit(way) => {
                 self.submit(number, way);
                 Answer::Nothing
             }
             Call::End(_, ending) => {
-                self.gates[&target].send(ending).expect("the job waits at its gate");
+                self.order(target, Order::End(ending));
+                Answer::Nothing
+            }
+            Call::Await(_, _, wait) => {
+                let other = other.expect("there is a job to wait for");
+                let handle = self.handles.lock().remove(&other).expect("somebody has its handle");
+                self.order(target, Order::Await(handle, wait));
                 Answer::Nothing
             }
             Call::Cancel(_) => Answer::Cancelled(self.handles.lock()[&target].cancel()),
@@ -287,6 +341,8 @@ impl Real {
         let starts: Vec<_> = step.starts.keys().collect();
         note("jobs started", format!("{starts:?}"), format!("{started:?}"));
         note("jobs ended, interrupted", format!("{:?}", step.ends), format!("{:?}", seen.ends));
+        note("workers parked", step.parked.to_string(), self.parked());
+        note("waits over", format!("{:?}", step.told), format!("{:?}", seen.told));
         let mut drops: Vec<_> = seen.drops.iter().map(|(job, _)| *job).collect();
         drops.sort_unstable();
         let dropped: Vec<_> = step.drops.iter().copied().collect();
