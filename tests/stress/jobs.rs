@@ -195,7 +195,7 @@ impl Round {
             Nest::Join | Nest::Timed | Nest::Polls => self.nest_by_handles(children, nest),
             Nest::Set | Nest::SetPolls => self.nest_by_set(children, nest),
             Nest::InvokeAll | Nest::InvokeAllTimed | Nest::InvokeAny | Nest::Scope | Nest::Map => {
-                self.nest_by_call(children, nest)
+                self.nest_by_call(children, nest);
             }
         }
     }
@@ -218,10 +218,12 @@ impl Round {
             self.count(self.pool.submit(job)).map(|handle| (child, handle))
         });
         for (child, handle) in handles.into_iter().flatten() {
-            match nest {
-                Nest::Timed => self.join_within(child, handle, LONG),
-                Nest::Polls => self.join_within(child, handle, MOMENT),
-                _ => self.join(child, handle),
+            if let Nest::Timed = nest {
+                self.join_within(child, handle, LONG);
+            } else if let Nest::Polls = nest {
+                self.join_within(child, handle, MOMENT);
+            } else {
+                self.join(child, handle);
             }
         }
     }
@@ -247,13 +249,17 @@ impl Round {
         }
         // What is left is cancelled.
         self.ledger.stop_counting();
-        children.into_iter().for_each(|child| self.ledger.ask_to_stop(child));
+        for child in children {
+            self.ledger.ask_to_stop(child);
+        }
     }
 
     /// Waits by a call that may cancel the jobs, and does not tell how many it submitted.
     fn nest_by_call(&self, children: [usize; 2], nest: Nest) {
         self.ledger.stop_counting();
-        children.into_iter().for_each(|child| self.ledger.ask_to_stop(child));
+        for child in children {
+            self.ledger.ask_to_stop(child);
+        }
         let jobs = children.map(|child| self.child(child));
         let pool = &self.pool;
         let returned: Vec<usize> = match nest {
@@ -284,7 +290,14 @@ impl Round {
                 place.into_inner()
             }
             Nest::Map => pool.map(jobs, |job| job()).flatten().collect(),
-            _ => pool.invoke_all(jobs).unwrap_or_default().into_iter().flatten().collect(),
+            Nest::InvokeAll
+            | Nest::Join
+            | Nest::Timed
+            | Nest::Polls
+            | Nest::Set
+            | Nest::SetPolls => {
+                pool.invoke_all(jobs).unwrap_or_default().into_iter().flatten().collect()
+            }
         };
         for id in returned {
             if !children.contains(&id) || !self.ledger.has_run(id) {

@@ -776,7 +776,9 @@ impl Paper {
             (waits.how != Waiting::Inline && self.is_interrupted(*job)).then_some(*job)
         };
         let over: Vec<_> = self.waits.iter().filter_map(over).collect();
-        over.into_iter().for_each(|job| self.end_wait(job, Told::Interrupted));
+        for job in over {
+            self.end_wait(job, Told::Interrupted);
+        }
     }
 
     /// The jobs of parked workers' spares: they start when somebody is parked and a job is pending,
