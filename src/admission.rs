@@ -31,9 +31,10 @@ pub(crate) struct Counts {
 pub(crate) const MOST_SPARES: usize = 256;
 
 impl Counts {
-    /// The workers that the pool has for its jobs; spares only stand in for some of them.
-    fn regular(&self) -> usize {
-        self.workers - self.spares
+    /// The workers that the pool has for its jobs; spares only stand in for some of them, as long as
+    /// those are parked.
+    pub(crate) fn regular(&self) -> usize {
+        self.workers - self.spares.min(self.parked)
     }
 
     /// The workers that run jobs or will: a parked one is left out of every rule for as long as it

@@ -113,7 +113,7 @@ impl Desk {
 
     /// The workers but for the spares.
     pub(crate) fn regular_workers(&self) -> usize {
-        self.workers.len() - self.parked.spares
+        self.counts().regular()
     }
 
     /// The workers that wait for a job of the pool, or for room in it.

@@ -67,7 +67,12 @@ impl Desk {
     }
 
     pub(crate) fn recruit(&mut self) -> Recruit {
-        self.parked.spares += usize::from(self.counts().starts_spare());
+        if self.counts().starts_spare() {
+            self.parked.spares += 1;
+        } else if self.parked.spares > self.parked.len() {
+            // The rules want one more worker: a spare that was to leave stays in its place.
+            self.parked.spares -= 1;
+        }
         self.add_worker()
     }
 

@@ -391,7 +391,7 @@ impl Paper {
 
     /// The workers that count for the sizes while they are parked or not.
     fn regular(&self) -> usize {
-        self.workers - self.spares
+        self.workers - self.spares.min(self.parked())
     }
 
     fn unparked(&self) -> usize {
@@ -410,17 +410,28 @@ impl Paper {
 
     /// Starts a worker; it takes the oldest pending job.
     fn start_worker(&mut self) -> Result<(), ()> {
-        self.last_index += 1;
-        self.largest = self.largest.max(self.workers + 1);
         let stands_in =
             self.regular() >= self.max || self.unparked() == 0 && self.regular() >= self.core;
-        let is_spare = self.spares < self.parked() && stands_in;
+        if self.spares < self.parked() && stands_in {
+            return self.start_one(1);
+        }
+        if self.spares > self.parked() {
+            // A spare that was to leave stays in the place of the one that is wanted.
+            self.spares -= 1;
+        }
+        self.start_one(0)
+    }
+
+    /// Starts a worker, which makes so many spares.
+    fn start_one(&mut self, spares: usize) -> Result<(), ()> {
+        self.last_index += 1;
+        self.largest = self.largest.max(self.workers + 1);
         if self.factory == Factory::Fails {
             self.counters.spawn_failures += 1;
             self.lose_spare();
             return Err(());
         }
-        self.spares += usize::from(is_spare);
+        self.spares += spares;
         self.workers += 1;
         self.step.fresh.insert(self.last_index);
         match self.pending.pop_front() {
@@ -785,7 +796,7 @@ impl Paper {
     /// also while others are busy.
     fn start_spares(&mut self) {
         while !self.pending.is_empty() && self.may_have_spare() {
-            self.start_worker().expect("no thread is refused while jobs wait");
+            self.start_one(1).expect("no thread is refused while jobs wait");
         }
     }
 
