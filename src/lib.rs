@@ -116,7 +116,9 @@
 //!   at most 256 spares. In a pool of one thread a job that began while another was parked may
 //!   overlap it until either ends.
 //!
-//! A wait with a time limit never runs a job, so that the limit holds. A job that waits for itself
+//! A wait with a time limit never runs a job, so that the limit holds. Where more than 256 jobs wait
+//! like this for jobs that are queued behind others of their kind, they wait until their time is over:
+//! use waits without a limit for those. A job that waits for itself
 //! gets [`JoinError::Deadlock`] at once. Jobs of several pools that wait for each other in a circle
 //! never end; a wait of a job that has taken ten seconds is logged as a warning, once, with the names
 //! of both jobs.
