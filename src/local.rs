@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use crate::error::{Payload, panic_text};
 use crate::interrupt::{self, Interrupt};
-use crate::job::waiting::{Attention, Standing};
+use crate::job::waiting::{Attention, Parting, Standing};
 use crate::job::{Bound, Help, Home, Job, Moved, Origin, Pending, discard_payload, drop_caught};
 use crate::logging;
 use crate::sync::{Arc, thread_local};
@@ -163,13 +163,13 @@ impl Home for Runner {
 
     fn park(&self) {}
 
-    fn unpark(&self) {}
+    fn unpark(&self, _parting: Parting) {}
 
     fn attend(self: Arc<Self>, standing: Standing) -> Attention {
         match standing {
             Standing::Outside => Attention::None,
             // No other thread comes for the pending jobs.
-            Standing::Inside | Standing::InsideLonger => Attention::Full,
+            Standing::Inside | Standing::InsideLonger | Standing::InsideNoMore => Attention::Full,
         }
     }
 

@@ -312,7 +312,10 @@ impl Shift<'_> {
             self.pool.was_refused.lower();
         }
         let has_served = arrival == Arrival::Known && desk.settings().tenure == Tenure::OneJob;
-        if has_served || desk.is_oversized() {
+        // A new worker takes a job whatever has changed since it was asked for, as in the JDK. Others
+        // rely on it; and where workers park for a moment only, no spare comes in time.
+        let is_surplus = arrival == Arrival::Known && desk.is_oversized();
+        if has_served || is_surplus {
             let wakes = desk.retire(self.worker.index);
             if let Some(owed) = owed {
                 owed.publish();

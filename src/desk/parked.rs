@@ -8,13 +8,16 @@
 //! refused and some thread that waits is going to ask again, or there are as many spares as there
 //! may be. Parking, queueing and a start that fails decide this under the state lock.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Desk;
 use super::roster::Recruit;
-use crate::admission::MOST_SPARES;
+use crate::admission::{Counts, MOST_SPARES};
+use crate::job::waiting::Parting;
 use crate::phase::Phase;
 use crate::settings::Tenure;
+use crate::sync::Instant;
 use crate::sync::thread::{self, Thread, ThreadId};
 use crate::wait::Wakes;
 
@@ -28,11 +31,30 @@ pub(super) struct Parked {
     pub(super) spares: usize,
     /// The parked thread that is going to look whether a spare is due.
     looks: Option<ThreadId>,
+    /// What is known of the oldest pending job that was seen last.
+    pub(super) oldest: Option<Oldest>,
+}
+
+/// The oldest pending job, as those see it who wait again and again for a short time.
+pub(super) struct Oldest {
+    /// How many jobs were queued before it.
+    number: u64,
+    /// When it was first seen, or a spare was last started because of it.
+    since: Instant,
+    /// Workers whose time was over while it was pending, and that have not begun to wait again.
+    pub(super) polling: BTreeSet<usize>,
 }
 
 impl Parked {
     pub(super) fn len(&self) -> usize {
         self.threads.len()
+    }
+
+    /// A worker waits again, or leaves.
+    pub(super) fn forget(&mut self, index: usize) {
+        if let Some(oldest) = &mut self.oldest {
+            oldest.polling.remove(&index);
+        }
     }
 
     /// Returns whether a job that is queued now concerns no parked worker.
@@ -53,9 +75,11 @@ pub(crate) enum StandIn {
     TooMany,
 }
 
-/// Whether a parked thread has just begun to wait, or has waited long enough for a spare.
+/// Whether a parked thread has just begun to wait, or has waited long enough for a spare, or is to go
+/// on at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patience {
+    None,
     Fresh,
     Over,
 }
@@ -67,6 +91,7 @@ impl Desk {
         // In its start hook it is not on its way to a job any more.
         self.starting -= usize::from(self.arriving.contains(&index));
         self.parked.threads.push(thread::current());
+        self.parked.forget(index);
         // It is left out of the rules: there may be room for one more job.
         let mut wakes = Wakes::default();
         self.give_room(&mut wakes);
@@ -74,19 +99,22 @@ impl Desk {
     }
 
     /// This thread goes on. Returns a parked one that has to look in its place, if there is any.
-    pub(crate) fn unpark(&mut self, index: usize) -> Option<Thread> {
+    pub(crate) fn unpark(&mut self, index: usize, parting: Parting) -> Option<Thread> {
         self.clear = 0;
         self.starting += usize::from(self.arriving.contains(&index));
         let this = thread::current().id();
         let place = self.parked.threads.iter().rposition(|thread| thread.id() == this);
         if let Some(place) = place {
             self.parked.threads.swap_remove(place);
+            if let (Parting::TimedOut, Some(oldest)) = (parting, &mut self.parked.oldest) {
+                oldest.polling.insert(index);
+            }
         }
         self.parked.looks.take_if(|looks| *looks == this)?;
         if self.unpromised() == 0 { None } else { self.note_queued() }
     }
 
-    /// Decides what a parked thread does about the pending jobs.
+    /// Decides what this parked worker does about the pending jobs.
     pub(crate) fn stand_in(&mut self, patience: Patience) -> StandIn {
         let this = thread::current().id();
         if self.parked.looks.take_if(|looks| *looks == this).is_some() {
@@ -94,6 +122,12 @@ impl Desk {
         }
         let wants_room = self.is_room_wanted() && self.idle.is_empty() && self.starting == 0;
         if !wants_room && self.unpromised() == 0 {
+            return StandIn::None;
+        }
+        if self.is_stalled() {
+            return StandIn::Start(self.recruit_spare());
+        }
+        if patience == Patience::None {
             return StandIn::None;
         }
         let are_all_parked = self.workers.len() == self.parked.len();
@@ -109,6 +143,25 @@ impl Desk {
         }
         self.parked.looks = Some(this);
         StandIn::LookIn(SHORT_WAIT)
+    }
+
+    /// Returns whether the oldest job has been pending for longer than a short wait, and a spare may
+    /// be started for it. Workers that poll are in no single wait for long enough to tell, and seldom
+    /// in one all at the same time: here they count as parked in between.
+    fn is_stalled(&mut self) -> bool {
+        let (number, now) = (self.pushed - self.pending() as u64, Instant::now());
+        let Some(oldest) = self.parked.oldest.as_mut().filter(|seen| seen.number == number) else {
+            let oldest = Oldest { number, since: now, polling: BTreeSet::new() };
+            self.parked.oldest = Some(oldest);
+            return false;
+        };
+        if now.saturating_duration_since(oldest.since) < SHORT_WAIT {
+            return false;
+        }
+        oldest.since = now;
+        let polling = oldest.polling.len();
+        let parked = self.parked.len() + polling;
+        Counts { parked, ..self.counts() }.may_have_spare()
     }
 
     /// Returns whether half of the spares are there that there may be: what is left is for waits whose

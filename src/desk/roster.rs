@@ -140,6 +140,7 @@ impl Desk {
     /// Takes a worker off the count. Where there are spares it counts as one of them.
     fn dismiss(&mut self, index: usize) -> Option<Arc<Ends>> {
         self.parked.spares = self.parked.spares.saturating_sub(1);
+        self.parked.forget(index);
         self.workers.remove(&index)
     }
 

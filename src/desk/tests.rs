@@ -4,7 +4,9 @@
 use std::thread::scope;
 use std::time::Duration;
 
+use super::parked::SHORT_WAIT;
 use super::*;
+use crate::job::waiting::Parting;
 use crate::settings::{CoreTimeout, Growth, Tenure};
 use crate::sync::{Instant, Receiver, bounded, thread};
 
@@ -270,7 +272,7 @@ fn a_parked_worker_that_goes_on_has_another_look_in_its_place() {
         if jobs == 0 {
             desk.removed += 1;
         }
-        let looks = desk.unpark(second);
+        let looks = desk.unpark(second, Parting::Done);
         assert_eq!(looks.map(|looks| looks.id()), (jobs == 1).then_some(other));
     }
 }
@@ -294,4 +296,46 @@ fn a_worker_that_may_have_a_spare_makes_room_only_once_the_spare_is_idle_and_for
     let (mailbox, _mail) = bounded(2);
     desk.rest(spare.index, &mailbox).1.wake();
     assert_eq!(are_woken(), [true, false]);
+}
+
+#[test]
+fn workers_that_poll_have_one_spare_at_a_time_once_nothing_begins_for_a_while() {
+    let mut desk = desk(2, Tenure::Lasting);
+    let pollers = [(); 2].map(|()| {
+        let index = desk.recruit().index;
+        desk.recruit_arrived(index);
+        index
+    });
+    enqueue(&mut desk, 3);
+    // Never both at the same time.
+    let poll = |desk: &mut Desk, index| {
+        desk.park(index).wake();
+        let stand_in = desk.stand_in(Patience::Fresh);
+        desk.unpark(index, Parting::TimedOut);
+        match stand_in {
+            StandIn::Start(spare) => Some(spare.index),
+            StandIn::None | StandIn::LookIn(_) => None,
+            StandIn::TooMany => panic!("there is no spare yet"),
+        }
+    };
+    let begin = Instant::now();
+    let mut polls = pollers.into_iter().cycle();
+    let mut spare = || polls.find_map(|index| poll(&mut desk, index)).expect("it ends so only");
+    let first = spare();
+    assert!(begin.elapsed() >= SHORT_WAIT);
+    let second = spare();
+    assert!(begin.elapsed() >= SHORT_WAIT * 2);
+    // Each may have one, and one job is promised to each: the third waits for whoever is free first.
+    for index in pollers {
+        assert_eq!(poll(&mut desk, index), None);
+    }
+    assert_eq!(desk.parked.spares, 2);
+    for index in [first, second] {
+        desk.recruit_arrived(index);
+    }
+    // One that has what it waited for counts as at work.
+    desk.park(pollers[0]).wake();
+    desk.unpark(pollers[0], Parting::Done);
+    let oldest = desk.parked.oldest.as_ref().expect("it is pending");
+    assert!(oldest.polling.iter().eq([&pollers[1]]));
 }

@@ -1,6 +1,6 @@
 //! Owns what pools and jobs with handles know of each other.
 
-use super::waiting::{Attention, Standing};
+use super::waiting::{Attention, Parting, Standing};
 use super::{Around, Ended, Job, News, Origin, PoolId};
 use crate::error::{CancelReason, Payload};
 use crate::sync::Arc;
@@ -136,8 +136,8 @@ pub(crate) trait Home: Send + Sync {
     fn is_crowded(&self) -> bool;
     /// This thread, which is inside, begins to wait for a job of this home.
     fn park(&self);
-    /// It goes on.
-    fn unpark(&self);
+    /// It goes on: with what it waited for, or to wait again, as far as anybody can tell.
+    fn unpark(&self, parting: Parting);
     /// Sees to it that somebody is there for the pending jobs, for a thread that waits for one.
     fn attend(self: Arc<Self>, standing: Standing) -> Attention;
     /// Tells whom it concerns of a panic that no handle will receive.

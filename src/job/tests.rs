@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::waiting::{Attention, Standing};
+use super::waiting::{Attention, Parting, Standing};
 use super::*;
 use crate::error::JoinError;
 use crate::interrupt;
@@ -657,7 +657,7 @@ impl Home for Place {
         unreachable!("no thread is inside")
     }
 
-    fn unpark(&self) {
+    fn unpark(&self, _parting: Parting) {
         unreachable!("no thread is inside")
     }
 

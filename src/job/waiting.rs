@@ -112,6 +112,17 @@ pub(crate) enum Standing {
     Inside,
     /// The same, and it has waited as long as it was told to.
     InsideLonger,
+    /// It runs a job there, and its time is over.
+    InsideNoMore,
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parting {
+    /// What was awaited is here, or is awaited no more.
+    Done,
+    /// The time was over. Whoever polls comes again.
+    TimedOut,
 }
 
 /// How long after a refusal a thread is asked for again, at first and at most.
@@ -123,11 +134,14 @@ const LONG: Duration =
     Duration::from_millis(if cfg!(all(test, not(workcrew_loom))) { 20 } else { 10_000 });
 
 /// A thread that is parked at a home, for as long as this lives.
-struct Parked(Arc<dyn Home>);
+struct Parked {
+    home: Arc<dyn Home>,
+    parting: Parting,
+}
 
 impl Drop for Parked {
     fn drop(&mut self) {
-        self.0.unpark();
+        self.home.unpark(self.parting);
     }
 }
 
@@ -223,10 +237,15 @@ impl Waiting {
             if interrupt.as_ref().is_some_and(interrupt::Interrupt::is_interrupted) {
                 return Err(AwaitError::Interrupted);
             }
+            // Also if no time is left: who polls is parked again and again for no time at all.
+            let next = self.attend(place);
             if self.deadline.is_past() {
+                if let Some(parked) = &mut self.parked {
+                    parked.parting = Parting::TimedOut;
+                }
                 return Err(AwaitError::TimedOut);
             }
-            if self.attend(place) == Next::Sleep && self.mention(awaited) == Next::Sleep {
+            if next == Next::Sleep && self.mention(awaited) == Next::Sleep {
                 self.sleep();
             }
         }
@@ -256,23 +275,25 @@ impl Waiting {
         if !is_inside && progress == Progress::Running {
             return self.leave();
         }
-        let is_parked = self.parked.as_ref().is_some_and(|at| Arc::ptr_eq(&at.0, &home));
+        let is_parked = self.parked.as_ref().is_some_and(|at| Arc::ptr_eq(&at.home, &home));
         if !is_parked && self.parked.is_some() {
             return self.leave();
         }
         if is_inside && !is_parked {
             home.park();
-            self.parked = Some(Parked(Arc::clone(&home)));
+            self.parked = Some(Parked { home: Arc::clone(&home), parting: Parting::Done });
         }
+        let is_past = self.deadline.is_past();
         let is_over = self.look_at.is_some_and(|at| at <= Instant::now());
-        if self.look_at.is_some() && !is_over {
+        if self.look_at.is_some() && !is_over && !is_past {
             return Next::Sleep;
         }
         self.look_at = None;
-        let standing = match (is_inside, is_over) {
-            (false, _) => Standing::Outside,
-            (true, false) => Standing::Inside,
-            (true, true) => Standing::InsideLonger,
+        let standing = match (is_inside, is_past, is_over) {
+            (false, _, _) => Standing::Outside,
+            (true, true, _) => Standing::InsideNoMore,
+            (true, false, false) => Standing::Inside,
+            (true, false, true) => Standing::InsideLonger,
         };
         let before = self.company;
         let attention = Arc::clone(&home).attend(standing);

@@ -5,7 +5,7 @@ use crate::desk::{Patience, StandIn};
 use crate::error::Payload;
 use crate::hooks::Worker;
 use crate::interrupt;
-use crate::job::waiting::{Attention, Standing};
+use crate::job::waiting::{Attention, Parting, Standing};
 use crate::job::{Bound, Help, Home, Job, Origin, Pending, enter_job};
 use crate::post::Post;
 use crate::stack;
@@ -90,10 +90,10 @@ impl Home for Pool {
         }
     }
 
-    fn unpark(&self) {
+    fn unpark(&self, parting: Parting) {
         let Some(index) = self.this_index() else { return };
         let mut desk = self.desk.lock();
-        let looks = desk.unpark(index);
+        let looks = desk.unpark(index, parting);
         let is_oversized = desk.is_oversized();
         drop(desk);
         if let Some(thread) = looks {
@@ -109,6 +109,7 @@ impl Home for Pool {
             Standing::Outside => return self.attend_outside(),
             Standing::Inside => Patience::Fresh,
             Standing::InsideLonger => Patience::Over,
+            Standing::InsideNoMore => Patience::None,
         };
         // Only a worker is parked, and has a spare stand in for it.
         let Some(index) = self.this_index() else { return self.attend_outside() };

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::error::Payload;
-use crate::job::waiting::{Attention, Standing};
+use crate::job::waiting::{Attention, Parting, Standing};
 use crate::job::{Bound, Help, Home, Origin, Pending, Queued};
 use crate::job_handle::JobHandle;
 use crate::sync::{Arc, Mutex};
@@ -253,7 +253,7 @@ impl Home for Former {
         unreachable!("the job is not the pool's any more")
     }
 
-    fn unpark(&self) {
+    fn unpark(&self, _parting: Parting) {
         unreachable!("the job is not the pool's any more")
     }
 

@@ -12,7 +12,7 @@ use workcrew::{
 
 use crate::support::{
     Counter, Gate, LONG, Own, SHORT, assert_conserved, block_worker, eventually, finish, helper,
-    single,
+    repeat, single,
 };
 use crate::waits::{WAITS, Wait, soon};
 
@@ -86,16 +86,16 @@ fn spares_go_also_while_others_are_still_parked() {
 
 #[test]
 fn a_wait_that_is_over_at_once_costs_no_thread() {
-    let pool = single();
-    let own = pool.handle();
-    let outer = pool.submit(move || {
-        for _ in 0..100 {
+    for _ in 0..repeat(20) {
+        let pool = single();
+        let own = pool.handle();
+        let outer = pool.submit(move || {
             let handle = own.submit(|| ()).unwrap();
             drop(handle.join_timeout(Duration::ZERO));
-        }
-    });
-    soon(outer.unwrap());
-    assert_eq!(finish(&pool).largest_pool_size, 1);
+        });
+        soon(outer.unwrap());
+        assert_eq!(finish(&pool).largest_pool_size, 1);
+    }
 }
 
 /// Runs a tree of jobs that wait by `by`, whose leaves count how many run at a time.
@@ -439,4 +439,73 @@ fn a_busy_pool_of_two_serves_a_parked_worker_in_the_order_of_submission() {
     assert_eq!(soon(outer.unwrap()), [1, 2, 3]);
     gate.open();
     finish(&pool);
+}
+
+// Waits that are begun again and again.
+
+/// Looks for the result again and again, and waits for so long each time.
+fn polled(mut handle: JobHandle<u64>, limit: Duration) -> u64 {
+    loop {
+        match handle.join_timeout(limit) {
+            Ok(result) => return result.unwrap(),
+            Err(back) => handle = back,
+        }
+    }
+}
+
+/// Jobs that submit two each and poll them, down to the leaves.
+fn polled_tree(pool: &Handle, depth: u32, limit: Duration) -> u64 {
+    if depth == 0 {
+        return 1;
+    }
+    let children = [(); 2].map(|()| {
+        let own = pool.clone();
+        pool.submit(move || polled_tree(&own, depth - 1, limit)).unwrap()
+    });
+    children.into_iter().map(|child| polled(child, limit)).sum()
+}
+
+#[test]
+fn jobs_that_poll_others_are_stood_in_for_however_short_they_wait() {
+    for limit in [Duration::ZERO, Duration::from_nanos(1), Duration::from_micros(20), SHORT] {
+        for threads in [1, 3] {
+            let pool = ThreadPoolExecutor::fixed(threads).unwrap();
+            let own = pool.handle();
+            let outers = [(); 3].map(|()| {
+                let own = own.clone();
+                pool.submit(move || polled_tree(&own, 3, limit)).unwrap()
+            });
+            for outer in outers {
+                assert_eq!(soon(outer), 8, "{limit:?}, {threads} threads");
+            }
+            shrinks_to(&pool, threads);
+            finish(&pool);
+        }
+    }
+}
+
+#[test]
+fn a_set_that_is_polled_for_no_time_has_its_jobs_run() {
+    for threads in [1, 3] {
+        let pool = ThreadPoolExecutor::fixed(threads).unwrap();
+        let own = pool.handle();
+        let outers = [(); 3].map(|()| {
+            let own = own.clone();
+            let outer = move || {
+                let mut set = own.join_set();
+                set.submit(|| 7).unwrap();
+                loop {
+                    match set.join_next_timeout(Duration::ZERO) {
+                        Err(AwaitError::TimedOut) => {}
+                        other => return other.unwrap().unwrap().1.unwrap(),
+                    }
+                }
+            };
+            pool.submit(outer).unwrap()
+        });
+        for outer in outers {
+            assert_eq!(soon(outer), 7, "{threads} threads");
+        }
+        finish(&pool);
+    }
 }

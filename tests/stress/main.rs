@@ -54,6 +54,9 @@ fn watch(seed: u64) {
             last = (now, Instant::now());
         } else if last.1.elapsed() > STALL {
             eprintln!("stress: nothing has ended for {STALL:?}: WORKCREW_SEED={seed}");
+            if let Some(pool) = &*rounds::POOL.lock() {
+                eprintln!("{:#?}", pool.stats());
+            }
             abort();
         }
     }

@@ -7,11 +7,15 @@ use std::thread;
 use std::time::Duration;
 
 use fastrand::Rng;
-use workcrew::{Job, JobHandle, Phase, PoolStats, Queue, ThreadPoolExecutor};
+use parking_lot::Mutex;
+use workcrew::{Handle, Job, JobHandle, Phase, PoolStats, Queue, ThreadPoolExecutor};
 
 use crate::jobs::{self, IDS, Round, hold, run_elsewhere};
 use crate::ledger::{Ledger, add};
 use crate::shape::{self, mix};
+
+/// The pool of the round that is going on, for the watchdog to tell of.
+pub(crate) static POOL: Mutex<Option<Handle>> = Mutex::new(None);
 
 /// As long as nothing that works ever takes.
 const LONG: Duration = Duration::from_secs(120);
@@ -161,6 +165,7 @@ pub(crate) fn run(seed: u64, number: u64, size: usize) -> (usize, PoolStats, Vec
     let other = shape::other();
     let nests = jobs::nests(&mut rng);
     let (handle, others) = (pool.handle(), other.handle());
+    *POOL.lock() = Some(handle.clone());
     let round = Round { pool: handle, other: others, ledger: Arc::clone(&ledger), nests };
     let ending = ENDS[rng.usize(..ENDS.len())];
     // In some rounds the end comes while jobs are still submitted.

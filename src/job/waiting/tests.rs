@@ -51,7 +51,7 @@ impl Home for Named {
         self.note("park");
     }
 
-    fn unpark(&self) {
+    fn unpark(&self, _parting: Parting) {
         self.note("unpark");
     }
 
