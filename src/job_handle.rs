@@ -16,6 +16,10 @@ use crate::task::{CancelOutcome, JobState, Settles, Task};
 use crate::wait::{Deadline, Heed, spin_until};
 use crate::watch::Watch;
 
+pub use self::future::JobFuture;
+
+mod future; // a handle that is awaited
+
 /// The result of a submitted job, to come.
 ///
 /// Dropping it lets the job go on by itself; a panic of the job is then reported by the pool.

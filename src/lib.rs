@@ -95,8 +95,8 @@
 //! # Results
 //!
 //! [`submit`](Handle::submit) returns a [`JobHandle`]: [`join`](JobHandle::join) it, with a time
-//! limit or without, [`cancel`](JobHandle::cancel) it, or wait for several in `select!` by
-//! [`done`](JobHandle::done). Every handle settles: a job that is dropped unrun, wherever that
+//! limit or without, [`cancel`](JobHandle::cancel) it, wait for several in `select!` by
+//! [`done`](JobHandle::done), or `.await` it on any runtime. Every handle settles: a job that is dropped unrun, wherever that
 //! happens, leaves a [`JoinError::Cancelled`] with the [reason](CancelReason). After `join` has
 //! returned, the [statistics](Handle::stats) count the job as ended, and its worker is free for the
 //! next one. [`wait_started`](JobHandle::wait_started) waits until a job runs.
@@ -118,7 +118,9 @@
 //!
 //! A wait with a time limit never runs a job, so that the limit holds. Where more than 256 jobs wait
 //! like this for jobs that are queued behind others of their kind, they wait until their time is over:
-//! use waits without a limit for those. A job that waits for itself
+//! use waits without a limit for those. Jobs that wait for a moment, look, and wait again are stood in
+//! for once no pending job has begun for a millisecond. An `.await` that blocks the thread of a job
+//! is none of these waits: the pool does not know of it. A job that waits for itself
 //! gets [`JoinError::Deadlock`] at once. Jobs of several pools that wait for each other in a circle
 //! never end; a wait of a job that has taken ten seconds is logged as a warning, once, with the names
 //! of both jobs.
@@ -252,7 +254,7 @@ pub use crate::handle::Handle;
 pub use crate::hooks::Worker;
 pub use crate::invoke::{InvokeAllError, InvokeAnyError};
 pub use crate::job::{Awaited, Job, Outcome};
-pub use crate::job_handle::JobHandle;
+pub use crate::job_handle::{JobFuture, JobHandle};
 pub use crate::join_set::JoinSet;
 pub use crate::kept::Kept;
 pub use crate::lifecycle::OnDrop;

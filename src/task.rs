@@ -18,7 +18,7 @@ use crate::sync::{Arc, AtomicBool, Mutex, Ordering, thread};
 use crate::watch::Watch;
 
 pub(crate) use self::cell::Cell;
-use self::cell::{Stage, Told};
+use self::cell::{Stage, Told, wake};
 pub(crate) use self::removal::cancel_all;
 use self::removal::{Claim, Removal, Removed};
 pub use self::state::{CancelOutcome, JobState};
@@ -93,6 +93,7 @@ where
             why: CancelReason::Dropped,
             waiter: None,
             start_waiters: Vec::new(),
+            waker: None,
             done: None,
             watch,
             has_handle: true,
@@ -152,7 +153,12 @@ where
         let mut cell = self.cell.lock();
         let unclaimed = if cell.has_handle {
             cell.stage = Stage::Ended(result);
+            let awaits = cell.waker.take().map(|waker| (waker, cell.home.clone()));
             drop(cell);
+            if let Some((waker, home)) = awaits {
+                // While this thread still counts as busy, as a waker is the user's code.
+                wake(waker, home.as_ref());
+            }
             None
         } else {
             // Nobody will ask for it: dropped while this thread still counts as busy.

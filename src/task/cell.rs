@@ -1,11 +1,13 @@
 //! Owns what a job and its handle share under one lock: the stage, the result, who waits for it.
 
+use std::task::Waker;
+
 use crossbeam_channel::Sender;
 
 use super::JobState;
 use crate::error::{CancelReason, JoinError, Never, Payload, panic_text};
 use crate::job::waiting::{Place, Progress};
-use crate::job::{Home, News, discard_payload, drop_caught};
+use crate::job::{Home, News, catch, discard_payload, drop_caught};
 use crate::logging;
 use crate::sync::Arc;
 use crate::sync::thread::Thread;
@@ -31,6 +33,8 @@ pub(crate) struct Cell<T> {
     pub(crate) waiter: Option<Thread>,
     /// Threads that wait for the job's start.
     pub(crate) start_waiters: Vec<Thread>,
+    /// Of who awaits the handle.
+    pub(crate) waker: Option<Waker>,
     /// Kept to be dropped when the job settles.
     pub(crate) done: Option<Sender<Never>>,
     /// Tells who waits for many jobs.
@@ -131,6 +135,12 @@ impl<T> Cell<T> {
         }
     }
 
+    /// Takes the result out, if the job has ended: perhaps before its worker is free again.
+    pub(crate) fn take_ended(&mut self) -> Option<Result<T, JoinError>> {
+        self.settle();
+        self.take()
+    }
+
     /// Takes the result out, if the job has settled.
     pub(crate) fn take(&mut self) -> Option<Result<T, JoinError>> {
         if !self.is_settled() {
@@ -151,6 +161,7 @@ pub(super) struct Told<T> {
     start_waiters: Vec<Thread>,
     done: Option<Sender<Never>>,
     watch: Option<Watch>,
+    waker: Option<Waker>,
     pub(super) unclaimed: Unclaimed<T>,
 }
 
@@ -168,6 +179,7 @@ impl<T> Told<T> {
             start_waiters: std::mem::take(&mut cell.start_waiters),
             done: cell.done.take(),
             watch: cell.watch.take(),
+            waker: cell.waker.take(),
             unclaimed,
         }
     }
@@ -177,6 +189,9 @@ impl<T> Told<T> {
     pub(super) fn tell(self) -> Option<Watch> {
         drop(self.done);
         self.waiter.iter().chain(&self.start_waiters).for_each(Thread::unpark);
+        if let Some(waker) = self.waker {
+            wake(waker, self.unclaimed.home.as_ref());
+        }
         self.unclaimed.release();
         self.watch
     }
@@ -204,6 +219,18 @@ impl<T> Unclaimed<T> {
             Some(Err(JoinError::Cancelled(_) | JoinError::Interrupted | JoinError::Deadlock))
             | None => {}
         }
+    }
+}
+
+/// Wakes who awaits a handle. A panic of that is reported.
+pub(super) fn wake(waker: Waker, home: Option<&Arc<dyn Home>>) {
+    let Err(payload) = catch(|| waker.wake()) else { return };
+    if let Some(home) = home {
+        home.report("a waker", None, payload);
+    } else {
+        let message = panic_text(&*payload);
+        logging::write!(Error, "a waker panicked: {message}");
+        discard_payload(payload);
     }
 }
 

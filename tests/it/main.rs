@@ -13,6 +13,7 @@ mod shutdown_now; // the quick end, and pending jobs taken back
 mod shutdown_plan; // stopping by a plan, and the report
 mod group; // several pools, stopped in phases
 mod handles; // results, cancelling, joining from a worker
+mod awaited; // results, by asynchronous code
 mod reasons; // why a job never ran
 mod join_set; // results as they come
 mod waits_moved; // jobs that are moved while others wait for them
