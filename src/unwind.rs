@@ -10,7 +10,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use crate::direct::DirectExecutor;
 use crate::handle::Handle;
 use crate::interrupt::{Guard, Interrupt};
-use crate::job_handle::JobHandle;
+use crate::job_handle::{JobFuture, JobHandle};
 use crate::join_set::JoinSet;
 use crate::manual::ManualExecutor;
 use crate::owner::ThreadPoolExecutor;
@@ -24,6 +24,9 @@ impl RefUnwindSafe for Handle {}
 
 impl<T> UnwindSafe for JobHandle<T> {}
 impl<T> RefUnwindSafe for JobHandle<T> {}
+
+impl<T> UnwindSafe for JobFuture<T> {}
+impl<T> RefUnwindSafe for JobFuture<T> {}
 
 impl<T> UnwindSafe for JoinSet<T> {}
 impl<T> RefUnwindSafe for JoinSet<T> {}
