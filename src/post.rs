@@ -11,16 +11,6 @@ use crate::running::RunningJob;
 use crate::stamp::{Stamp, Stamps, at};
 use crate::sync::{Arc, AtomicU64, Instant, Mutex, Ordering};
 
-/// Jobs that follow one another within so many nanoseconds, on average, may share the reading of
-/// the clock that says since when they run.
-const QUICK: u64 = 15_000;
-
-/// How many do at most.
-const MOST: u32 = 64;
-
-/// Gives the jobs of one worker the moments of their starts.
-pub(crate) type Starts = Stamps<QUICK, MOST>;
-
 /// What one thread does for a pool.
 pub(crate) struct Post {
     site: SiteSlot,
@@ -66,7 +56,8 @@ impl Post {
         self.rest.lock().thread = Some(thread::current());
     }
 
-    pub(crate) fn starts(&self) -> Starts {
+    /// Gives the jobs of this worker the moments of their starts.
+    pub(crate) fn starts(&self) -> Stamps {
         Stamps::from(self.epoch)
     }
 

@@ -16,16 +16,16 @@ impl Stamp {
     pub(crate) const UNSET: Self = Self(0);
 }
 
-/// Jobs that share a stamp at most, where nothing else is said.
+/// Jobs that share a stamp at most.
 const MOST: u32 = 64;
 
-/// Nanoseconds from one job to the next, on average, of jobs that may share a stamp, where nothing
-/// else is said.
-const QUICK: u64 = 1_000;
+/// Nanoseconds from one job to the next, on average, of jobs that may share a stamp. So a stamp is
+/// less than a millisecond old while a rush goes on.
+const QUICK: u64 = 15_000;
 
 /// Gives jobs their stamps.
 #[repr(C)]
-pub(crate) struct Stamps<const PACE: u64 = QUICK, const SHARE: u32 = MOST> {
+pub(crate) struct Stamps {
     last: Stamp,
     /// Jobs that got the last stamp, and may get it.
     given: u32,
@@ -37,9 +37,7 @@ impl Stamps {
     pub(crate) fn new() -> Self {
         Self::from(Instant::now())
     }
-}
 
-impl<const PACE: u64, const SHARE: u32> Stamps<PACE, SHARE> {
     /// Stamps that count from `epoch`.
     pub(crate) fn from(epoch: Instant) -> Self {
         Self { epoch, last: Stamp(0), given: 1, run: 1 }
@@ -75,8 +73,8 @@ impl<const PACE: u64, const SHARE: u32> Stamps<PACE, SHARE> {
     /// was quick, and is a single job otherwise.
     #[cold]
     fn note(&mut self, now: Stamp) -> Stamp {
-        let is_quick = now.0 - self.last.0 < PACE * u64::from(self.given);
-        self.run = if is_quick { (self.run * 2).min(SHARE) } else { 1 };
+        let is_quick = now.0 - self.last.0 < QUICK * u64::from(self.given);
+        self.run = if is_quick { (self.run * 2).min(MOST) } else { 1 };
         self.given = 1;
         self.last = now;
         now

@@ -64,8 +64,8 @@ pub struct PoolStats {
     pub caller_ran: u64,
     /// Threads that could not be started.
     pub spawn_failures: u64,
-    /// How long the oldest of the queued jobs has been waiting. Jobs submitted less than a
-    /// microsecond apart share a reading of the clock, at most 64 of them: where such a rush stops, the
+    /// How long the oldest of the queued jobs has been waiting. Jobs submitted less than 15
+    /// microseconds apart share a reading of the clock, at most 64 of them: where such a rush stops, the
     /// next jobs may be told too old by the pause that follows, never too young.
     pub oldest_pending: Option<Duration>,
 }
