@@ -10,7 +10,7 @@ use crate::error::Payload;
 use crate::hooks::{Hooks, Worker};
 use crate::interrupt::{self, Interrupt};
 use crate::job::waiting::Attention;
-use crate::job::{Job, Outcome, Settlement, drop_caught};
+use crate::job::{Ended, Job, Outcome, Settlement, drop_caught};
 use crate::logging::{self, RateLimit};
 use crate::post::Post;
 use crate::queue::Shelf;
@@ -211,18 +211,25 @@ impl Pool {
         let naming = post.begin(&job);
         let ended = match self.hooks.job_starts(worker) {
             Ok(()) => {
-                let ended = job.run_caught();
-                self.hooks.job_ended(worker, ended.outcome);
+                let ended = job.run_noted();
+                let outcome = ended.as_ref().map_or(Outcome::Completed, |ended| ended.outcome);
+                self.hooks.job_ended(worker, outcome);
                 ended
             }
-            Err(payload) => job.fail(payload),
+            Err(payload) => Some(job.fail(payload)),
         };
-        if ended.unclaimed.is_some() || ended.stray.is_some() {
-            self.report_panics(post, ended.unclaimed, ended.stray);
-        }
+        let (outcome, settlement) = match ended {
+            None => (Outcome::Completed, None),
+            Some(Ended { outcome, unclaimed, stray, settlement }) => {
+                if unclaimed.is_some() || stray.is_some() {
+                    self.report_panics(post, unclaimed, stray);
+                }
+                (outcome, settlement)
+            }
+        };
         interrupt::end_job();
         post.end(naming);
-        (ended.outcome, ended.settlement)
+        (outcome, settlement)
     }
 
     #[cold]
