@@ -87,8 +87,9 @@ unsafe impl Sync for Job {}
 
 /// What can be done with the value in a job's space.
 struct Ops {
-    /// Takes the value out of the space and runs it.
-    run: unsafe fn(*mut Space) -> Option<Ended>,
+    /// Takes the value out of the space and runs it. Most ends are plain ones and leave the `Ended`
+    /// as it was made, which is cheaper than to return one.
+    run: unsafe fn(*mut Space, &mut Ended),
     /// Drops the value in its place.
     drop: unsafe fn(*mut Space),
     /// Looks at the value.
@@ -224,12 +225,12 @@ impl<B: Body> Holding<B> {
     /// # Safety
     ///
     /// `space` holds an initialised `B`, which the caller gives up.
-    unsafe fn run(space: *mut Space) -> Option<Ended> {
+    unsafe fn run(space: *mut Space, ended: &mut Ended) {
         // SAFETY:
         // - valid and aligned: the caller's promise, and `Job::holding` checked that `B` fits.
         // - not read again: the caller gives the value up.
         let body = unsafe { space.cast::<B>().read() };
-        body.run()
+        body.run(ended);
     }
 
     /// # Safety
@@ -314,18 +315,15 @@ impl Job {
     }
 
     /// Runs the job, which was [started](Pending::start) if it has a handle.
-    pub(crate) fn run_caught(self) -> Ended {
-        self.run_noted().unwrap_or(Ended::PLAINLY)
-    }
-
-    /// The same; returns nothing if a job without a handle returned.
     #[inline]
     #[expect(unsafe_code, reason = "calls the erased operation")]
-    pub(crate) fn run_noted(self) -> Option<Ended> {
+    pub(crate) fn run_caught(self) -> Ended {
         let mut job = ManuallyDrop::new(self);
+        let mut ended = Ended::PLAINLY;
         // SAFETY: the space holds what `ops` operates on (the module's invariant), and
         // `ManuallyDrop` keeps it from being dropped after this takes it.
-        unsafe { (job.ops.run)(&raw mut job.space) }
+        unsafe { (job.ops.run)(&raw mut job.space, &mut ended) }
+        ended
     }
 
     /// Returns whether the job has a handle.

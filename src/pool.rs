@@ -10,7 +10,7 @@ use crate::error::Payload;
 use crate::hooks::{Hooks, Worker};
 use crate::interrupt::{self, Interrupt};
 use crate::job::waiting::Attention;
-use crate::job::{Ended, Job, Outcome, Settlement, drop_caught};
+use crate::job::{Job, Outcome, Settlement, drop_caught};
 use crate::logging::{self, RateLimit};
 use crate::post::Post;
 use crate::queue::Shelf;
@@ -211,25 +211,18 @@ impl Pool {
         let naming = post.begin(&job);
         let ended = match self.hooks.job_starts(worker) {
             Ok(()) => {
-                let ended = job.run_noted();
-                let outcome = ended.as_ref().map_or(Outcome::Completed, |ended| ended.outcome);
-                self.hooks.job_ended(worker, outcome);
+                let ended = job.run_caught();
+                self.hooks.job_ended(worker, ended.outcome);
                 ended
             }
-            Err(payload) => Some(job.fail(payload)),
+            Err(payload) => job.fail(payload),
         };
-        let (outcome, settlement) = match ended {
-            None => (Outcome::Completed, None),
-            Some(Ended { outcome, unclaimed, stray, settlement }) => {
-                if unclaimed.is_some() || stray.is_some() {
-                    self.report_panics(post, unclaimed, stray);
-                }
-                (outcome, settlement)
-            }
-        };
+        if ended.unclaimed.is_some() || ended.stray.is_some() {
+            self.report_panics(post, ended.unclaimed, ended.stray);
+        }
         interrupt::end_job();
         post.end(naming);
-        (outcome, settlement)
+        (ended.outcome, ended.settlement)
     }
 
     #[cold]

@@ -1,6 +1,6 @@
 //! Owns what jobs carry: closures, plain or with a name, and the side of those with a handle.
 
-use super::{Ended, Job, Pending, PoolId, catch};
+use super::{Ended, Job, Outcome, Pending, PoolId, catch};
 use crate::sync::Arc;
 
 /// A job that something goes around, and the pool whose hook has put it there, if one has.
@@ -13,9 +13,8 @@ pub(crate) trait Body: Send + 'static {
     /// Whether `name` can have an answer.
     const HAS_NAME: bool;
 
-    /// Runs it; returns how it ended, if not plainly: most do, and are told by no more than that.
-    /// Never unwinds: a panic of the user's code is noted.
-    fn run(self) -> Option<Ended>;
+    /// Runs it and notes what is to be noted. Never unwinds: a panic of the user's code is a note.
+    fn run(self, ended: &mut Ended);
 
     /// Returns the side of the job that its handle sees, if it has one.
     fn pending(&self) -> Option<&Arc<dyn Pending>> {
@@ -39,9 +38,11 @@ impl<F: FnOnce() + Send + 'static> Body for Plain<F> {
     const HAS_HANDLE: bool = false;
     const HAS_NAME: bool = false;
 
-    #[inline]
-    fn run(self) -> Option<Ended> {
-        catch(self.0).err().map(Ended::by_panic)
+    fn run(self, ended: &mut Ended) {
+        if let Err(payload) = catch(self.0) {
+            ended.outcome = Outcome::Panicked;
+            ended.unclaimed = Some(payload);
+        }
     }
 }
 
@@ -55,8 +56,8 @@ impl<F: FnOnce() + Send + 'static> Body for Named<F> {
     const HAS_HANDLE: bool = false;
     const HAS_NAME: bool = true;
 
-    fn run(self) -> Option<Ended> {
-        Plain(self.f).run()
+    fn run(self, ended: &mut Ended) {
+        Plain(self.f).run(ended);
     }
 
     fn name(&self) -> Option<&Arc<str>> {
@@ -71,8 +72,8 @@ impl Body for Tracked {
     const HAS_HANDLE: bool = true;
     const HAS_NAME: bool = true;
 
-    fn run(mut self) -> Option<Ended> {
-        Some(self.0.take().expect("only its own run empties it").execute())
+    fn run(mut self, ended: &mut Ended) {
+        *ended = self.0.take().expect("only its own run empties it").execute();
     }
 
     fn pending(&self) -> Option<&Arc<dyn Pending>> {
@@ -96,8 +97,8 @@ impl<B: Body> Body for Box<B> {
     const HAS_HANDLE: bool = B::HAS_HANDLE;
     const HAS_NAME: bool = B::HAS_NAME;
 
-    fn run(self) -> Option<Ended> {
-        (*self).run()
+    fn run(self, ended: &mut Ended) {
+        (*self).run(ended);
     }
 
     fn pending(&self) -> Option<&Arc<dyn Pending>> {

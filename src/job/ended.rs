@@ -42,12 +42,6 @@ impl Ended {
     pub(super) const PLAINLY: Self =
         Self { outcome: Outcome::Completed, unclaimed: None, stray: None, settlement: None };
 
-    /// A job without a handle that panicked.
-    #[cold]
-    pub(super) fn by_panic(payload: Payload) -> Self {
-        Self { outcome: Outcome::Panicked, unclaimed: Some(payload), ..Self::PLAINLY }
-    }
-
     /// Notes one more panic that nobody else will hear of.
     pub(crate) fn note_other(&mut self, panic: Option<Payload>) {
         if panic.is_none() {
