@@ -18,8 +18,10 @@ use crate::sync::Arc;
 use crate::task::cancel_all;
 
 use self::chunk::{Chunk, Function, Items, Results};
+use self::size::{Haste, Size};
 
 mod chunk; // the items and the results of one job
+mod size; // how many items a job takes
 
 /// The results of a function called on many items, as jobs of a pool, in the order of the items.
 ///
@@ -66,7 +68,7 @@ pub struct Map<I: Iterator, F, T> {
     ready: Results<T>,
     outstanding: usize,
     /// Taken for one chunk at most.
-    chunk: usize,
+    chunk: Size,
     look_ahead: Option<usize>,
     /// As many chunks are the look-ahead if none is set.
     default_chunks: usize,
@@ -105,7 +107,7 @@ impl<I: Iterator, F, T> Map<I, F, T> {
             waiting: None,
             ready: Results::new(Arc::clone(pool)),
             outstanding: 0,
-            chunk: 1,
+            chunk: Size::Measured(1),
             look_ahead: None,
             default_chunks: threads.saturating_mul(2),
             pool: Arc::clone(pool),
@@ -115,7 +117,8 @@ impl<I: Iterator, F, T> Map<I, F, T> {
     /// Sets how many items may have been taken and not yet yielded, which bounds the memory that
     /// they and their results need. 0 is taken as 1.
     ///
-    /// Unless it is set, it is enough for two jobs per thread that the pool can have: its maximum, or
+    /// Unless it is set, it is enough for two jobs per thread that the pool can have, of as many items
+    /// as [`chunks`](Self::chunks) says; the threads are its maximum, or
     /// its core where it starts no more than that, as no queue without a limit is ever full. A maximum
     /// of more than 1,024 is taken for none; then it is two jobs per processor, or per core thread if
     /// those are more.
@@ -124,15 +127,19 @@ impl<I: Iterator, F, T> Map<I, F, T> {
         self
     }
 
-    /// Sets how many items a job takes at most, so that calls of a few microseconds are worth a job.
-    /// 0 is taken as 1, which is the default.
+    /// Sets how many items a job takes at most. 0 is taken as 1.
+    ///
+    /// Unless it is set, jobs take one item each at first, and then as many as take about 20 µs, at
+    /// most 256, as measured on those before. A source whose [`size_hint`](Iterator::size_hint)
+    /// promises no further items, as that of a channel, or that takes longer than 20 µs to give
+    /// them, has a job for each item at once.
     ///
     /// The results still come one by one, the first of a job's when the job has ended. A job takes no
     /// more items than the look-ahead, which should be set to at least two chunks per thread, if at
     /// all. An interrupted job calls the function on no further item; a job in which at least one
     /// call panicked counts as panicked.
     pub fn chunks(mut self, items: usize) -> Self {
-        self.chunk = items.max(1);
+        self.chunk = Size::Fixed(items.max(1));
         self
     }
 
@@ -146,8 +153,18 @@ impl<I: Iterator, F, T> Map<I, F, T> {
         self.chunks.clear();
     }
 
+    /// How many items may be outstanding.
     fn allowed(&self) -> usize {
-        self.look_ahead.unwrap_or_else(|| self.default_chunks.saturating_mul(self.chunk))
+        self.look_ahead.unwrap_or_else(|| self.default_chunks.saturating_mul(self.chunk.items()))
+    }
+
+    /// How many items the next chunk has at most, if so many are allowed.
+    fn size(&self, allowed: usize) -> usize {
+        match self.chunk {
+            Size::Fixed(items) => items.min(allowed),
+            // Not fewer jobs than there would be of one item each.
+            Size::Measured(items) => items.min((allowed / self.default_chunks).max(1)),
+        }
     }
 }
 
@@ -163,9 +180,12 @@ where
         if let Some(job) = self.waiting.take() {
             self.submit(job);
         }
-        let allowed = self.allowed();
-        let size = self.chunk.min(allowed);
-        while self.waiting.is_none() && self.outstanding <= allowed - size && self.gather(size) {
+        loop {
+            let allowed = self.allowed();
+            let size = self.size(allowed);
+            if self.waiting.is_some() || self.outstanding > allowed - size || !self.gather(size) {
+                break;
+            }
             self.outstanding += self.gathered.list.len();
             let (job, chunk) =
                 Chunk::new(self.gathered.take(), Arc::clone(&self.function), self.site);
@@ -176,12 +196,23 @@ where
 
     /// Takes the items of one job; returns whether there are any.
     fn gather(&mut self, size: usize) -> bool {
+        let size = match (self.chunk, &self.source) {
+            // A source that promises no further item may block until the job of this one has run.
+            (Size::Measured(_), Some(source)) => size.min(source.size_hint().0).max(1),
+            (Size::Measured(_), None) | (Size::Fixed(_), _) => size,
+        };
+        let mut haste = self.chunk.haste(size);
         while self.gathered.list.len() < size {
             let Some(item) = self.source.as_mut().and_then(Iterator::next) else {
                 self.source = None;
                 break;
             };
             self.gathered.list.push_back(item);
+            if haste.as_mut().is_some_and(Haste::is_over) {
+                // The source is the slow part: what it gives is run at once.
+                self.chunk = Size::Measured(1);
+                break;
+            }
         }
         !self.gathered.list.is_empty()
     }
@@ -224,7 +255,16 @@ where
     }
 
     fn wait(&mut self, chunk: Chunk<T>) -> Option<Results<T>> {
-        chunk.join().map_err(|chunk| self.chunks.push_front(chunk)).ok()
+        match chunk.join() {
+            Ok((results, took)) => {
+                self.chunk.learn(results.list.len(), took);
+                Some(results)
+            }
+            Err(chunk) => {
+                self.chunks.push_front(chunk);
+                None
+            }
+        }
     }
 }
 
@@ -280,7 +320,7 @@ impl<I: Iterator, F, T> fmt::Debug for Map<I, F, T> {
         f.debug_struct("Map")
             .field("outstanding", &self.outstanding)
             .field("look_ahead", &self.allowed())
-            .field("chunks", &self.chunk)
+            .field("chunks", &self.chunk.items())
             .finish_non_exhaustive()
     }
 }

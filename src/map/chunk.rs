@@ -9,13 +9,14 @@
 
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
+use std::time::Duration;
 
 use crate::error::{CancelReason, JoinError};
 use crate::interrupt;
 use crate::job::{Home, Job, Site, catch, drop_caught};
 use crate::job_handle::JobHandle;
 use crate::pool::Pool;
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Instant, Mutex};
 use crate::task::Settles;
 
 /// The function to call.
@@ -76,6 +77,10 @@ impl<T> Results<T> {
         Self { list: VecDeque::new(), pool }
     }
 
+    pub(super) fn take(&mut self) -> Self {
+        Self { list: std::mem::take(&mut self.list), pool: Arc::clone(&self.pool) }
+    }
+
     /// Says why those from `first` on, which have not been called for, never will be.
     fn cancel(&mut self, first: usize, why: CancelReason) {
         let unrun = self.list.iter_mut().skip(first);
@@ -100,6 +105,7 @@ struct Progress<T> {
     results: Results<T>,
     /// The place of the result that the job's own panic is.
     panicked: usize,
+    took: Duration,
 }
 
 /// What a chunk's job does.
@@ -114,25 +120,29 @@ where
     F: Fn(V) -> T,
 {
     fn run(mut self) {
+        let begun = Instant::now();
+        let mut results = self.progress.lock().results.take();
         let mut panic = None;
+        let mut panicked = 0;
         for place in 0.. {
             if interrupt::is_interrupted() {
                 // By a shutdown: who cancels a chunk does not look at its results.
-                self.progress.lock().results.cancel(place, CancelReason::Shutdown);
+                results.cancel(place, CancelReason::Shutdown);
                 break;
             }
             let Some(item) = self.items.list.pop_front() else { break };
-            let result = catch(|| self.function.get()(item));
-            let mut progress = self.progress.lock();
-            match result {
-                Ok(value) => progress.results.list[place] = Ok(value),
+            match catch(|| self.function.get()(item)) {
+                Ok(value) => results.list[place] = Ok(value),
                 Err(payload) if panic.is_none() => {
-                    progress.panicked = place;
+                    panicked = place;
                     panic = Some(payload);
                 }
-                Err(payload) => progress.results.list[place] = Err(JoinError::panicked(payload)),
+                Err(payload) => results.list[place] = Err(JoinError::panicked(payload)),
             }
         }
+        let progress = Progress { results, panicked, took: begun.elapsed() };
+        // What was there is empty: nothing of the user's is dropped under the lock.
+        *self.progress.lock() = progress;
         // Before the unwinding, in which destructors must not panic.
         drop(self);
         if let Some(payload) = panic {
@@ -156,7 +166,8 @@ impl<T: Send + 'static> Chunk<T> {
         let mut results = Results::new(Arc::clone(&items.pool));
         let unrun = || Err(JoinError::Cancelled(CancelReason::Dropped));
         results.list.resize_with(items.list.len(), unrun);
-        let progress = Arc::new(Mutex::new(Progress { results, panicked: 0 }));
+        let progress =
+            Arc::new(Mutex::new(Progress { results, panicked: 0, took: Duration::ZERO }));
         let work = Work { items, function, progress: Arc::clone(&progress) };
         let (job, handle) = Job::with_handle_at(site, move || work.run());
         (job, Self { handle, progress })
@@ -164,12 +175,13 @@ impl<T: Send + 'static> Chunk<T> {
 }
 
 impl<T> Chunk<T> {
-    /// Waits for the chunk's job; returns the chunk if this thread's job is interrupted first.
-    pub(super) fn join(self) -> Result<Results<T>, Self> {
+    /// Waits for the chunk's job, and says how long that took once it had begun; returns the chunk if
+    /// this thread's job is interrupted first.
+    pub(super) fn join(self) -> Result<(Results<T>, Duration), Self> {
         let Ok(ended) = self.handle.join_or_revoke() else { return Err(self) };
         let mut progress = self.progress.lock();
-        let pool = Arc::clone(&progress.results.pool);
-        let mut results = std::mem::replace(&mut progress.results, Results::new(pool));
+        let mut results = progress.results.take();
+        let took = progress.took;
         match (ended, results.list.get_mut(progress.panicked)) {
             // It was dropped unrun.
             (Err(JoinError::Cancelled(why)), _) => results.cancel(0, why),
@@ -178,7 +190,7 @@ impl<T> Chunk<T> {
             (Err(_), None) | (Ok(()), _) => {}
         }
         drop(progress);
-        Ok(results)
+        Ok((results, took))
     }
 
     pub(super) fn task(&self) -> Arc<dyn Settles<()>> {

@@ -1,0 +1,90 @@
+//! How many items a job of `map` takes where nothing is set.
+
+use std::iter::from_fn;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::unbounded;
+use workcrew::ThreadPoolExecutor;
+
+use crate::support::{Counter, finish, repeat};
+
+/// Longer than the items of one job are gathered.
+fn spend_time() {
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_micros(40) {}
+}
+
+#[test]
+fn jobs_take_many_items_where_the_function_is_quick() {
+    for threads in [1, 3] {
+        let pool = ThreadPoolExecutor::fixed(threads).unwrap();
+        let results = pool.map(0..20_000_u64, |n| n + 1).map(Result::unwrap);
+        assert!(results.eq(1..=20_000));
+        let stats = finish(&pool);
+        assert!(stats.completed < 10_000, "{stats:?}");
+    }
+}
+
+#[test]
+fn an_item_that_the_source_does_not_promise_waits_for_no_other() {
+    for _ in 0..repeat(5) {
+        let pool = ThreadPoolExecutor::fixed(2).unwrap();
+        let (links, found) = unbounded();
+        links.send(1_000_u32).unwrap();
+        // The next item comes from the function that is called on this one.
+        let visit = move |link: u32| {
+            if let Some(next) = link.checked_sub(1) {
+                links.send(next).unwrap();
+            }
+            link
+        };
+        let source = from_fn(move || found.recv().ok()).take(1_001);
+        let visited = pool.map(source, visit).map(Result::unwrap);
+        assert!(visited.eq((0..=1_000).rev()));
+        assert_eq!(finish(&pool).completed, 1_001);
+    }
+}
+
+#[test]
+fn items_that_are_slow_to_come_wait_for_few_others() {
+    let pool = ThreadPoolExecutor::fixed(1).unwrap();
+    let source = (0..2_200).inspect(|n| {
+        if *n >= 2_000 {
+            spend_time();
+        }
+    });
+    let results = pool.map(source, |n| n).map(Result::unwrap);
+    assert!(results.eq(0..2_200));
+    // All but those that were gathered with quick ones have jobs of their own.
+    let stats = finish(&pool);
+    assert!(stats.completed >= 190, "{stats:?}");
+}
+
+#[test]
+fn items_on_which_the_function_is_slow_have_jobs_of_their_own_soon() {
+    let pool = ThreadPoolExecutor::fixed(1).unwrap();
+    let slow = Counter::new();
+    let counts = slow.clone();
+    let results = pool.map(0..4_000, move |n| {
+        if n >= 2_000 {
+            spend_time();
+            counts.add();
+        }
+        n
+    });
+    assert!(results.map(Result::unwrap).eq(0..4_000));
+    assert_eq!(slow.get(), 2_000);
+    let stats = finish(&pool);
+    // What was on its way when they began to be slow: two jobs of 256, then of 64, 16 and 4.
+    assert!(stats.completed >= 2_000 - 2 * (256 + 64 + 16 + 4), "{stats:?}");
+}
+
+#[test]
+fn a_look_ahead_that_was_set_is_shared_by_as_many_jobs_as_there_would_be_of_one_item() {
+    let pool = ThreadPoolExecutor::fixed(2).unwrap();
+    let results = pool.map(0..10_000, |n| n).look_ahead(8).map(Result::unwrap);
+    assert!(results.eq(0..10_000));
+    // Four jobs, of two items each at most.
+    let stats = finish(&pool);
+    assert!(stats.completed >= 5_000, "{stats:?}");
+}
