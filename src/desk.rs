@@ -274,13 +274,13 @@ impl Desk {
     }
 
     /// Takes out the oldest pending job but for those that starting workers are to run.
-    pub(crate) fn take_oldest(&mut self, outbox: &mut Outbox) -> Option<Job> {
+    pub(crate) fn take_oldest(&mut self, outbox: &mut Outbox, dead: &mut Vec<Job>) -> Option<Job> {
         if self.pending() <= self.starting {
             return None;
         }
         let mut ahead = self.starting;
-        let oldest =
-            outbox.jobs.remove_live(&mut ahead).or_else(|| self.inbox.remove_live(&mut ahead))?;
+        let older = outbox.jobs.remove_live(&mut ahead, dead);
+        let oldest = older.or_else(|| self.inbox.remove_live(&mut ahead, dead))?;
         if let Some(task) = oldest.pending() {
             task.hand_back();
         }

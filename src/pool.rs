@@ -79,10 +79,15 @@ impl Pool {
     }
 
     pub(crate) fn stats(&self) -> PoolStats {
-        let outbox = self.outbox.lock();
+        let mut dead = Vec::new();
+        let mut outbox = self.outbox.lock();
         let mut desk = self.desk.lock();
-        let oldest = outbox.jobs.oldest().or_else(|| desk.inbox.oldest());
-        desk.stats(oldest)
+        let oldest = outbox.jobs.oldest(&mut dead).or_else(|| desk.inbox.oldest(&mut dead));
+        let stats = desk.stats(oldest);
+        drop(desk);
+        drop(outbox);
+        self.drop_all(dead);
+        stats
     }
 
     /// The jobs that are being run, the longest-running first.

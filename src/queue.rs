@@ -80,24 +80,32 @@ impl Fifo {
         [&self.front].into_iter().chain(&self.full).chain([&self.back])
     }
 
-    fn blocks_mut(&mut self) -> impl Iterator<Item = &mut Block> {
-        [&mut self.front].into_iter().chain(&mut self.full).chain([&mut self.back])
+    /// Takes out the oldest job that is still to be run but for the first `ahead`, and counts those
+    /// down. What need not be run any more and is older goes to `dead`: it is passed over once.
+    pub(crate) fn remove_live(&mut self, ahead: &mut usize, dead: &mut Vec<Job>) -> Option<Job> {
+        let mut passed = Vec::new();
+        let found = loop {
+            match self.pop() {
+                Some(job) if !job.is_live() => dead.push(job),
+                Some(job) if *ahead > 0 => {
+                    *ahead -= 1;
+                    passed.push(job);
+                }
+                found => break found,
+            }
+        };
+        while let Some(job) = passed.pop() {
+            self.push_front(job);
+        }
+        found
     }
 
-    /// Takes out the oldest job that is still to be run but for the first `ahead`, and counts those
-    /// down.
-    pub(crate) fn remove_live(&mut self, ahead: &mut usize) -> Option<Job> {
-        let removed = self.blocks_mut().find_map(|block| {
-            let place = block.iter().position(|entry| {
-                let is_live = entry.0.is_live();
-                let is_found = is_live && *ahead == 0;
-                *ahead -= usize::from(is_live && !is_found);
-                is_found
-            });
-            block.remove(place?)
-        })?;
-        self.full.retain(|block| !block.is_empty());
-        Some(removed.0)
+    fn push_front(&mut self, job: Job) {
+        if self.front.len() == BLOCK {
+            let full = std::mem::replace(&mut self.front, Block::with_capacity(BLOCK));
+            self.full.push_front(full);
+        }
+        self.front.push_front(Entry(job));
     }
 
     /// The jobs for which somebody waits.
@@ -106,9 +114,13 @@ impl Fifo {
         tasks.filter(|task| task.is_awaited()).map(Arc::clone)
     }
 
-    /// Since when the oldest job that is still to be run has been waiting.
-    pub(crate) fn oldest(&self) -> Option<Stamp> {
-        self.blocks().flatten().find(|entry| entry.0.is_live()).map(|entry| entry.0.since)
+    /// Since when the oldest job that is still to be run has been waiting. What need not be run any
+    /// more and is older goes to `dead`.
+    pub(crate) fn oldest(&mut self, dead: &mut Vec<Job>) -> Option<Stamp> {
+        let job = self.remove_live(&mut 0, dead)?;
+        let since = job.since;
+        self.push_front(job);
+        Some(since)
     }
 
     /// Takes out the jobs that nobody will run any more: they were cancelled, or run by a waiter.

@@ -224,6 +224,8 @@ impl Pool {
     /// Queues the job in the place of the oldest pending one, which is dropped; returns it, not
     /// counted, if none is pending.
     pub(crate) fn displace_oldest(self: &Arc<Self>, mut job: Job) -> Result<(), Rejected> {
+        // To be dropped after the guards.
+        let mut dead = Vec::new();
         loop {
             match self.admit(job) {
                 Err(rejected) if rejected.reason() == RejectReason::Saturated => {
@@ -236,7 +238,7 @@ impl Pool {
             if desk.has_room() {
                 continue;
             }
-            let Some(oldest) = desk.take_oldest(&mut outbox) else {
+            let Some(oldest) = desk.take_oldest(&mut outbox, &mut dead) else {
                 return Err(Rejected::new(job, RejectReason::Saturated));
             };
             desk.tally.discarded += 1;
@@ -244,15 +246,23 @@ impl Pool {
             self.enqueue(desk, job);
             oldest.because(CancelReason::Discarded);
             self.drop_contained(oldest);
+            self.drop_all(dead);
             return Ok(());
         }
     }
 
     /// Takes the oldest pending job out; who watches it is still to be told.
     pub(crate) fn take_oldest(&self) -> Option<Job> {
+        let mut dead = Vec::new();
+        let oldest = self.take_oldest_but(&mut dead);
+        self.drop_all(dead);
+        oldest
+    }
+
+    fn take_oldest_but(&self, dead: &mut Vec<Job>) -> Option<Job> {
         let mut outbox = self.outbox.lock();
         let mut desk = self.desk.lock();
-        let oldest = desk.take_oldest(&mut outbox)?;
+        let oldest = desk.take_oldest(&mut outbox, dead)?;
         desk.tally.handed_back += 1;
         let wakes = desk.note_change();
         let tidy = desk.try_tidy();

@@ -182,12 +182,12 @@ fn a_job_that_was_cancelled_is_put_aside_and_not_counted_as_taken() {
 fn a_store_of_cancelled_jobs_alone_is_as_good_as_empty() {
     let waiting = Waiting::new(BLOCK + 1);
     (0..=BLOCK).for_each(|number| waiting.cancel(number));
-    assert_eq!(waiting.fifo.oldest(), None);
     let shelf = shelf(waiting.fifo);
     let mut outbox = shelf.lock();
     let mut dead = Vec::new();
     assert!(shelf.pop_live(&mut outbox, &mut dead).is_none());
     assert_eq!((shelf.popped.get(), dead.len()), (0, BLOCK + 1));
+    assert_eq!(outbox.jobs.oldest(&mut dead), None);
     assert!(waiting.log.is_empty(), "none of them was run");
 }
 
@@ -296,7 +296,7 @@ fn a_job_is_taken_from_the_middle_by_how_many_living_ones_are_ahead_of_it() {
             // The first of the living is 1.
             waiting.cancel(0);
             let mut left = ahead;
-            let job = waiting.fifo.remove_live(&mut left);
+            let job = waiting.fifo.remove_live(&mut left, &mut Vec::new());
             let expected = (ahead + 1 < count).then_some(ahead + 1);
             assert_eq!(job.is_some(), expected.is_some(), "{ahead} of {count}");
             assert_eq!(left, ahead.saturating_sub(count - 1), "those passed are counted down");
@@ -314,6 +314,44 @@ fn a_job_is_taken_from_the_middle_by_how_many_living_ones_are_ahead_of_it() {
             }
             assert!(shelf.pop_live(&mut outbox, &mut Vec::new()).is_none());
         }
+    }
+}
+
+#[test]
+fn what_was_cancelled_is_passed_over_once_by_those_who_look_for_the_oldest() {
+    for ahead in [0, 1, 3] {
+        let mut waiting = Waiting::new(3 * BLOCK);
+        // All but the first few and the last block.
+        (ahead..2 * BLOCK).for_each(|number| waiting.cancel(number));
+        let mut dead = Vec::new();
+        for expected in 2 * BLOCK..3 * BLOCK {
+            let job = waiting.fifo.remove_live(&mut { ahead }, &mut dead).expect("it is left");
+            assert!(job.start());
+            assert_eq!(waiting.log.number(job), expected, "{ahead} are ahead");
+            assert_eq!(dead.len(), 2 * BLOCK - ahead, "it was passed over before");
+        }
+        for expected in 0..ahead {
+            let job = waiting.fifo.pop().expect("it stays where it was");
+            assert!(job.start());
+            assert_eq!(waiting.log.number(job), expected);
+        }
+        assert!(waiting.fifo.pop().is_none());
+    }
+}
+
+#[test]
+fn a_look_at_the_oldest_takes_out_what_was_cancelled_before_it() {
+    let mut waiting = Waiting::new(2 * BLOCK);
+    (0..=BLOCK).for_each(|number| waiting.cancel(number));
+    let mut dead = Vec::new();
+    for _ in 0..2 {
+        assert!(waiting.fifo.oldest(&mut dead).is_some());
+        assert_eq!(dead.len(), BLOCK + 1);
+    }
+    for expected in BLOCK + 1..2 * BLOCK {
+        let job = waiting.fifo.pop().expect("the others stay");
+        assert!(job.start());
+        assert_eq!(waiting.log.number(job), expected);
     }
 }
 
@@ -361,28 +399,26 @@ fn the_oldest_is_the_first_that_is_still_to_be_run() {
     let log = Log::default();
     let since = |number: usize| Stamp(number as u64);
     let mut fifo = Fifo::default();
-    assert_eq!(fifo.oldest(), None);
+    assert_eq!(fifo.oldest(&mut Vec::new()), None);
     let mut handles = Vec::new();
     for number in 0..=BLOCK {
         let (job, handle) = log.tracked(number);
         fifo.push(job, since(number));
         handles.push(handle);
     }
-    assert_eq!(fifo.oldest(), Some(since(0)));
+    assert_eq!(fifo.oldest(&mut Vec::new()), Some(since(0)));
     handles[1].cancel();
-    assert_eq!(fifo.oldest(), Some(since(0)), "a younger one does not matter");
+    assert_eq!(fifo.oldest(&mut Vec::new()), Some(since(0)), "a younger one does not matter");
     handles[0].cancel();
-    assert_eq!(fifo.oldest(), Some(since(2)), "the dead do not count");
+    assert_eq!(fifo.oldest(&mut Vec::new()), Some(since(2)), "the dead do not count");
     drop(fifo.pop());
-    drop(fifo.pop());
-    drop(fifo.pop());
-    assert_eq!(fifo.oldest(), Some(since(3)), "nor do those that were taken");
+    assert_eq!(fifo.oldest(&mut Vec::new()), Some(since(3)), "nor do those that were taken");
     for handle in &handles[3..BLOCK] {
         handle.cancel();
     }
-    assert_eq!(fifo.oldest(), Some(since(BLOCK)), "it may lie in a later block");
+    assert_eq!(fifo.oldest(&mut Vec::new()), Some(since(BLOCK)), "it may lie in a later block");
     handles[BLOCK].cancel();
-    assert_eq!(fifo.oldest(), None);
+    assert_eq!(fifo.oldest(&mut Vec::new()), None);
 }
 
 #[test]
