@@ -1,7 +1,8 @@
 //! Owns jobs that are waited for together: their handles, and which of them have ended.
 //!
-//! INVARIANT: an id is in `awaited` from before its job is submitted until its end has been noted
-//! in `ended`, or nobody waits for it any more; so each end is noted once.
+//! INVARIANT: the end of each job that has a handle here is noted once, in `ended`: a job ends once,
+//! and one whose end was noted before, as it was handed back, or whose handle is gone, is `over`. What
+//! is noted of a job without a handle, by whoever came too late to know, is passed over.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fmt;
@@ -37,6 +38,8 @@ pub type Joined<T> = (JobId, Result<T, JoinError>);
 pub(crate) struct Members<T> {
     handles: BTreeMap<JobId, JobHandle<T>>,
     news: Arc<News>,
+    /// Taken off the board and not given out.
+    ended: VecDeque<JobId>,
     last: u64,
     /// No job before this one is still to be run by who waits.
     helped: JobId,
@@ -50,8 +53,11 @@ struct News {
 
 #[derive(Default)]
 struct Board {
-    awaited: HashSet<u64>,
     ended: VecDeque<JobId>,
+    /// Jobs that are still to end, without anybody hearing of it.
+    over: HashSet<u64>,
+    /// Of those up to this one nobody hears either.
+    ignored: u64,
     waiter: Option<Thread>,
     /// A job is where who waits may run it.
     is_changed: bool,
@@ -60,11 +66,7 @@ struct Board {
 }
 
 impl News {
-    fn note(&self, key: u64) {
-        let mut board = self.board.lock();
-        if !board.awaited.remove(&key) {
-            return;
-        }
+    fn note(mut board: MutexGuard<'_, Board>, key: u64) {
         board.ended.push_back(JobId(key));
         let ready = board.ready.take();
         Self::wake(board);
@@ -82,12 +84,18 @@ impl News {
 
 impl Watcher for News {
     fn ended(&self, key: u64) {
-        self.note(key);
+        let mut board = self.board.lock();
+        if key > board.ignored && !board.over.remove(&key) {
+            Self::note(board, key);
+        }
     }
 
     /// Whoever has the job now may keep it: who waits here shall not wait for that.
     fn handed_back(&self, key: u64) {
-        self.note(key);
+        let mut board = self.board.lock();
+        if key > board.ignored && board.over.insert(key) {
+            Self::note(board, key);
+        }
     }
 
     fn put_back(&self, _key: u64) {
@@ -106,14 +114,23 @@ struct Entry<'a> {
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
         let mut board = self.news.board.lock();
-        board.awaited.remove(&self.id.0);
+        let noted = board.ended.len();
         board.ended.retain(|ended| *ended != self.id);
+        if board.ended.len() == noted {
+            board.over.insert(self.id.0);
+        }
     }
 }
 
 impl<T> Members<T> {
     pub(crate) fn new() -> Self {
-        Self { handles: BTreeMap::new(), news: Arc::default(), last: 0, helped: JobId(0) }
+        Self {
+            handles: BTreeMap::new(),
+            news: Arc::default(),
+            ended: VecDeque::new(),
+            last: 0,
+            helped: JobId(0),
+        }
     }
 
     /// Submits a job by `execute`, as from `site`.
@@ -129,7 +146,6 @@ impl<T> Members<T> {
     {
         self.last += 1;
         let id = JobId(self.last);
-        self.news.board.lock().awaited.insert(id.0);
         let entry = Entry { news: &self.news, id };
         let watch = Watch::new(Arc::clone(&self.news) as Arc<dyn Watcher>, id.0);
         let (job, handle) = Job::watched(f, site, watch);
@@ -146,20 +162,27 @@ impl<T> Members<T> {
 
     /// Takes the result of the job that ended first of those whose results are still here.
     pub(crate) fn try_next(&mut self) -> Option<Joined<T>> {
-        let id = self.news.board.lock().ended.pop_front()?;
-        Some(self.take(id))
-    }
-
-    fn take(&mut self, id: JobId) -> Joined<T> {
-        let handle = self.handles.remove(&id).expect("who is awaited has a handle here");
-        // One that has not settled was handed back: whoever has it may run it, for nobody.
-        (id, handle.try_join().unwrap_or_else(|handle| Err(handle.held_error())))
+        loop {
+            if self.ended.is_empty() {
+                // All at once: those who note the next ones are not held up for each of them.
+                std::mem::swap(&mut self.ended, &mut self.news.board.lock().ended);
+            }
+            let id = self.ended.pop_front()?;
+            let Some(handle) = self.handles.remove(&id) else { continue };
+            // One that has not settled was handed back: whoever has it may run it, for nobody.
+            let result = handle.try_join().unwrap_or_else(|handle| Err(handle.held_error()));
+            return Some((id, result));
+        }
     }
 
     /// Returns a channel that disconnects when a result is here, or nothing is left to wait for.
     pub(crate) fn ready(&self) -> Receiver<Never> {
+        let is_here = |id: &JobId| self.handles.contains_key(id);
         let mut board = self.news.board.lock();
-        if !board.ended.is_empty() || self.handles.is_empty() {
+        while board.ended.front().is_some_and(|id| !is_here(id)) {
+            board.ended.pop_front();
+        }
+        if self.ended.iter().any(is_here) || !board.ended.is_empty() || self.handles.is_empty() {
             return bounded(0).1;
         }
         board.ready.get_or_insert_with(|| bounded(0)).1.clone()
@@ -177,13 +200,15 @@ impl<T> Members<T> {
     /// Lets all jobs go on by themselves.
     pub(crate) fn detach_all(&mut self) {
         self.ignore();
+        self.ended.clear();
         self.handles.clear();
     }
 
     /// Nobody asks for the ends of the jobs that are here now.
     fn ignore(&self) {
         let mut board = self.news.board.lock();
-        board.awaited.clear();
+        board.ignored = self.last;
+        board.over.clear();
         board.ended.clear();
         let ready = board.ready.take();
         drop(board);
@@ -193,7 +218,7 @@ impl<T> Members<T> {
 
 /// What a thread that waits does next.
 enum Step {
-    Take(JobId),
+    Take,
     /// A job is where this thread may run it.
     Help,
     /// Whether somebody else can be had has changed.
@@ -232,8 +257,8 @@ impl<T> Members<T> {
             }
             let step = waiting.until(&|| self.origin(), |company| {
                 let mut board = self.news.board.lock();
-                if let Some(id) = board.ended.pop_front() {
-                    return Look::Ready(Step::Take(id));
+                if !board.ended.is_empty() {
+                    return Look::Ready(Step::Take);
                 }
                 let has_changed = std::mem::take(&mut board.is_changed);
                 if has_changed && needs_all {
@@ -247,7 +272,7 @@ impl<T> Members<T> {
                 Look::Wait(place_of_several(self.handles.values().filter_map(JobHandle::place)))
             })?;
             bound = match step {
-                Step::Take(id) => return Ok(Some(self.take(id))),
+                Step::Take => continue,
                 Step::Help => Some(usual),
                 Step::Company(company) => {
                     known = company;
@@ -290,7 +315,7 @@ impl<T> Members<T> {
             return None;
         }
         let (id, _handle) = self.handles.pop_first()?;
-        self.news.board.lock().awaited.remove(&id.0);
+        self.news.board.lock().over.insert(id.0);
         Some((id, Err(JoinError::Deadlock)))
     }
 

@@ -476,3 +476,88 @@ fn a_set_serves_any_executor() {
     assert_eq!(set.map(|(_, n)| n.unwrap()).sum::<i32>(), 10);
     finish(&pool);
 }
+
+/// Returns whether the set says that a result is there, or that nothing is left.
+fn is_ready<T: 'static>(set: &JoinSet<T>) -> bool {
+    set.ready().try_recv().is_err_and(|error| error.is_disconnected())
+}
+
+#[test]
+fn who_is_no_member_any_more_is_not_heard_of_when_it_ends() {
+    let (pool, gate) = (ThreadPoolExecutor::fixed(2).unwrap(), Gate::new());
+    let mut set = pool.join_set();
+    // Detached while it runs; and one that ended before, without having been taken.
+    let closed = gate.clone();
+    set.submit(move || closed.pass()).unwrap();
+    set.submit(|| ()).unwrap();
+    while !is_ready(&set) {
+        std::thread::yield_now();
+    }
+    set.detach_all();
+    assert!(is_ready(&set), "nothing is left");
+    // One that was handed back, and runs in spite of that.
+    let stays = Gate::new();
+    let closed = stays.clone();
+    let stayed = set.submit(move || closed.pass()).unwrap();
+    let back = set.submit(|| ()).unwrap();
+    let jobs = pool.take_pending();
+    assert_eq!(jobs.len(), 1);
+    let (id, result) = next(&mut set);
+    assert_eq!(id, back);
+    assert!(result.unwrap_err().is_cancelled());
+    jobs.into_iter().for_each(workcrew::Job::run);
+    gate.open();
+    // The worker that ran the detached job has gone on, and so told of its end.
+    soon(pool.submit(|| ()).unwrap());
+    assert!(!is_ready(&set), "the one that is left has not ended");
+    assert!(set.try_join_next().is_none());
+    stays.open();
+    let (id, result) = next(&mut set);
+    assert_eq!(id, stayed);
+    result.unwrap();
+    assert!(set.join_next().unwrap().is_none());
+    finish(&pool);
+}
+
+#[test]
+fn a_job_that_was_rejected_and_run_by_hand_is_not_heard_of() {
+    for runs in [false, true] {
+        let (pool, gate) = (single(), Gate::new());
+        let mut set = pool.join_set();
+        let closed = gate.clone();
+        let stayed = set.submit(move || closed.pass()).unwrap();
+        pool.shutdown();
+        let job = set.submit(|| ()).unwrap_err().into_job();
+        if runs {
+            job.run();
+        } else {
+            drop(job);
+        }
+        assert!(!is_ready(&set), "run: {runs}");
+        assert!(set.try_join_next().is_none());
+        gate.open();
+        assert_eq!(next(&mut set).0, stayed);
+        assert!(set.join_next().unwrap().is_none());
+        finish(&pool);
+    }
+}
+
+#[test]
+fn results_that_came_together_are_given_out_one_by_one() {
+    let (pool, gate) = (single(), Gate::new());
+    block_worker(&pool, &gate);
+    let mut set = pool.join_set();
+    let ids = [1, 2, 3].map(|n| set.submit(move || n).unwrap());
+    gate.open();
+    // The only worker has told of the ends before it takes this one.
+    soon(pool.submit(|| ()).unwrap());
+    for (n, id) in (1..).zip(ids) {
+        assert!(is_ready(&set), "{n} is there");
+        assert_eq!(set.cancel(id), Some(CancelOutcome::AlreadyFinished));
+        let (next, result) = set.try_join_next().unwrap();
+        assert_eq!((next, result.unwrap(), set.len()), (id, n, 3 - n));
+        assert_eq!(set.cancel(id), None);
+    }
+    assert!(set.try_join_next().is_none());
+    finish(&pool);
+}
