@@ -31,17 +31,17 @@ pub(super) struct Parked {
     pub(super) spares: usize,
     /// The parked thread that is going to look whether a spare is due.
     looks: Option<ThreadId>,
-    /// What is known of the oldest pending job that was seen last.
-    pub(super) oldest: Option<Oldest>,
+    /// The stall that was noticed last; it may be over.
+    pub(super) stall: Option<Stall>,
 }
 
-/// The oldest pending job, as those see it who wait again and again for a short time.
-pub(super) struct Oldest {
-    /// How many jobs were queued before it.
-    number: u64,
-    /// When it was first seen, or a spare was last started because of it.
+/// A time in which no job of the pool begins, as those see it who wait again and again for a moment.
+pub(super) struct Stall {
+    /// How many jobs have begun, or were removed, before it.
+    begun: u64,
+    /// When it was noticed, or a spare was last started because of it.
     since: Instant,
-    /// Workers whose time was over while it was pending, and that have not begun to wait again.
+    /// Workers whose time was over since, and that have not begun to wait again.
     pub(super) polling: BTreeSet<usize>,
 }
 
@@ -52,8 +52,8 @@ impl Parked {
 
     /// A worker waits again, or leaves.
     pub(super) fn forget(&mut self, index: usize) {
-        if let Some(oldest) = &mut self.oldest {
-            oldest.polling.remove(&index);
+        if let Some(stall) = &mut self.stall {
+            stall.polling.remove(&index);
         }
     }
 
@@ -106,8 +106,8 @@ impl Desk {
         let place = self.parked.threads.iter().rposition(|thread| thread.id() == this);
         if let Some(place) = place {
             self.parked.threads.swap_remove(place);
-            if let (Parting::TimedOut, Some(oldest)) = (parting, &mut self.parked.oldest) {
-                oldest.polling.insert(index);
+            if let (Parting::TimedOut, Some(stall)) = (parting, &mut self.parked.stall) {
+                stall.polling.insert(index);
             }
         }
         self.parked.looks.take_if(|looks| *looks == this)?;
@@ -117,7 +117,9 @@ impl Desk {
     /// Decides what this parked worker does about the pending jobs.
     pub(crate) fn stand_in(&mut self, patience: Patience) -> StandIn {
         let this = thread::current().id();
-        if self.parked.looks.take_if(|looks| *looks == this).is_some() {
+        // One that goes on leaves its look to another, as it is unparked.
+        let looks_again = patience != Patience::None;
+        if looks_again && self.parked.looks.take_if(|looks| *looks == this).is_some() {
             self.clear = 0;
         }
         let wants_room = self.is_room_wanted() && self.idle.is_empty() && self.starting == 0;
@@ -145,21 +147,21 @@ impl Desk {
         StandIn::LookIn(SHORT_WAIT)
     }
 
-    /// Returns whether the oldest job has been pending for longer than a short wait, and a spare may
-    /// be started for it. Workers that poll are in no single wait for long enough to tell, and seldom
-    /// in one all at the same time: here they count as parked in between.
+    /// Returns whether no job has begun for longer than a short wait, and a spare may be started.
+    /// Workers that poll are in no single wait for long enough to tell, and seldom in one all at the
+    /// same time: here they count as parked in between.
     fn is_stalled(&mut self) -> bool {
-        let (number, now) = (self.pushed - self.pending() as u64, Instant::now());
-        let Some(oldest) = self.parked.oldest.as_mut().filter(|seen| seen.number == number) else {
-            let oldest = Oldest { number, since: now, polling: BTreeSet::new() };
-            self.parked.oldest = Some(oldest);
+        let taken = self.pushed - self.pending() as u64;
+        let (begun, now) = (taken + self.tally.started, Instant::now());
+        let Some(stall) = self.parked.stall.as_mut().filter(|stall| stall.begun == begun) else {
+            self.parked.stall = Some(Stall { begun, since: now, polling: BTreeSet::new() });
             return false;
         };
-        if now.saturating_duration_since(oldest.since) < SHORT_WAIT {
+        if now.saturating_duration_since(stall.since) < SHORT_WAIT {
             return false;
         }
-        oldest.since = now;
-        let polling = oldest.polling.len();
+        stall.since = now;
+        let polling = stall.polling.len();
         let parked = self.parked.len() + polling;
         Counts { parked, ..self.counts() }.may_have_spare()
     }

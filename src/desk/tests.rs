@@ -257,7 +257,7 @@ fn park_elsewhere(desk: &mut Desk, index: usize) -> ThreadId {
 
 #[test]
 fn a_parked_worker_that_goes_on_has_another_look_in_its_place() {
-    for jobs in [0, 1] {
+    for (jobs, is_past) in [(0, false), (1, false), (1, true)] {
         let mut desk = desk(3, Tenure::Lasting);
         let [first, second, _busy] = [(); 3].map(|()| {
             let index = desk.recruit().index;
@@ -272,7 +272,11 @@ fn a_parked_worker_that_goes_on_has_another_look_in_its_place() {
         if jobs == 0 {
             desk.removed += 1;
         }
-        let looks = desk.unpark(second, Parting::Done);
+        let parting = if is_past { Parting::TimedOut } else { Parting::Done };
+        if is_past {
+            assert!(matches!(desk.stand_in(Patience::None), StandIn::None));
+        }
+        let looks = desk.unpark(second, parting);
         assert_eq!(looks.map(|looks| looks.id()), (jobs == 1).then_some(other));
     }
 }
@@ -336,6 +340,31 @@ fn workers_that_poll_have_one_spare_at_a_time_once_nothing_begins_for_a_while() 
     // One that has what it waited for counts as at work.
     desk.park(pollers[0]).wake();
     desk.unpark(pollers[0], Parting::Done);
-    let oldest = desk.parked.oldest.as_ref().expect("it is pending");
-    assert!(oldest.polling.iter().eq([&pollers[1]]));
+    let polling = |desk: &Desk| {
+        let stall = desk.parked.stall.as_ref().expect("it was noticed");
+        stall.polling.iter().copied().collect::<Vec<_>>()
+    };
+    assert_eq!(polling(&desk), [pollers[1]]);
+    // Nor does one that leaves count any more.
+    desk.retire(pollers[1]).wake();
+    assert_eq!(polling(&desk), []);
+}
+
+#[test]
+fn a_job_that_is_handed_over_ends_a_stall() {
+    let mut desk = desk(2, Tenure::Lasting);
+    let [poller, _busy] = [(); 2].map(|()| {
+        let index = desk.recruit().index;
+        desk.recruit_arrived(index);
+        index
+    });
+    enqueue(&mut desk, 1);
+    desk.park(poller).wake();
+    assert!(matches!(desk.stand_in(Patience::None), StandIn::None));
+    let begin = Instant::now();
+    while begin.elapsed() < SHORT_WAIT {}
+    desk.tally.started += 1;
+    assert!(matches!(desk.stand_in(Patience::None), StandIn::None), "one has just begun");
+    while !matches!(desk.stand_in(Patience::None), StandIn::Start(_)) {}
+    assert!(begin.elapsed() >= SHORT_WAIT * 2);
 }
