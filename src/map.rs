@@ -80,6 +80,9 @@ const MOST_THREADS: usize = 1_024;
 /// Nor is a core of more threads than this, which no machine has room for.
 const MOST_CORE: usize = 65_536;
 
+/// Items on their way at most, where nothing is set, but two for each thread.
+const MOST_AHEAD: usize = 16_384;
+
 /// Returns how many threads the pool can have for jobs that wait for one another.
 fn threads_in_earnest(settings: Settings) -> usize {
     let Settings { core, max, growth, capacity, .. } = settings;
@@ -118,10 +121,11 @@ impl<I: Iterator, F, T> Map<I, F, T> {
     /// they and their results need. 0 is taken as 1.
     ///
     /// Unless it is set, it is enough for two jobs per thread that the pool can have, of as many items
-    /// as [`chunks`](Self::chunks) says; the threads are its maximum, or
-    /// its core where it starts no more than that, as no queue without a limit is ever full. A maximum
-    /// of more than 1,024 is taken for none; then it is two jobs per processor, or per core thread if
-    /// those are more.
+    /// as [`chunks`](Self::chunks) says; where that is not set either, for 16,384 items at most, or
+    /// two per thread if those are more. The threads are the pool's maximum, or its core where it
+    /// starts no more than that, as no queue without a limit is ever full. A maximum of more than
+    /// 1,024 is taken for none; then it is two jobs per processor, or per core thread if those are
+    /// more.
     pub fn look_ahead(mut self, items: usize) -> Self {
         self.look_ahead = Some(items.max(1));
         self
@@ -155,7 +159,15 @@ impl<I: Iterator, F, T> Map<I, F, T> {
 
     /// How many items may be outstanding.
     fn allowed(&self) -> usize {
-        self.look_ahead.unwrap_or_else(|| self.default_chunks.saturating_mul(self.chunk.items()))
+        let items = self.chunk.items();
+        match (self.look_ahead, self.chunk) {
+            (Some(items), _) => items,
+            (None, Size::Fixed(_)) => self.default_chunks.saturating_mul(items),
+            // There may be many threads, and no use for so many items.
+            (None, Size::Measured(_)) => {
+                (self.default_chunks.saturating_mul(items)).min(MOST_AHEAD).max(self.default_chunks)
+            }
+        }
     }
 
     /// How many items the next chunk has at most, if so many are allowed.

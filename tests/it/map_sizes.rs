@@ -88,3 +88,20 @@ fn a_look_ahead_that_was_set_is_shared_by_as_many_jobs_as_there_would_be_of_one_
     let stats = finish(&pool);
     assert!(stats.completed >= 5_000, "{stats:?}");
 }
+
+#[test]
+fn many_threads_do_not_make_the_look_ahead_endless() {
+    let builder = ThreadPoolExecutor::builder().core_threads(0).max_threads(1_000);
+    let pool = builder.build().unwrap();
+    let taken = Counter::new();
+    let counts = taken.clone();
+    let source = (0..1_000_000).inspect(move |_| {
+        counts.add();
+    });
+    for (yielded, result) in pool.map(source, |n| n).take(100_000).enumerate() {
+        assert_eq!(result.unwrap(), yielded);
+        let ahead = taken.get() - yielded;
+        assert!(ahead <= 16_384, "{ahead} after {yielded}");
+    }
+    finish(&pool);
+}
