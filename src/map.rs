@@ -110,7 +110,7 @@ impl<I: Iterator, F, T> Map<I, F, T> {
             waiting: None,
             ready: Results::new(Arc::clone(pool)),
             outstanding: 0,
-            chunk: Size::Measured(1),
+            chunk: Size::UNKNOWN,
             look_ahead: None,
             default_chunks: threads.saturating_mul(2),
             pool: Arc::clone(pool),
@@ -133,8 +133,8 @@ impl<I: Iterator, F, T> Map<I, F, T> {
 
     /// Sets how many items a job takes at most. 0 is taken as 1.
     ///
-    /// Unless it is set, jobs take one item each at first, and then as many as take about 20 µs, at
-    /// most 256, as measured on those before. A source whose [`size_hint`](Iterator::size_hint)
+    /// Unless it is set, the first 64 jobs take one item each, and the others as many as take about
+    /// 200 µs, at most 256, as measured on those before. A source whose [`size_hint`](Iterator::size_hint)
     /// promises no further items, as that of a channel, or that takes longer than 20 µs to give
     /// them, has a job for each item at once.
     ///
@@ -164,7 +164,7 @@ impl<I: Iterator, F, T> Map<I, F, T> {
             (Some(items), _) => items,
             (None, Size::Fixed(_)) => self.default_chunks.saturating_mul(items),
             // There may be many threads, and no use for so many items.
-            (None, Size::Measured(_)) => {
+            (None, Size::Measured { .. }) => {
                 (self.default_chunks.saturating_mul(items)).min(MOST_AHEAD).max(self.default_chunks)
             }
         }
@@ -175,7 +175,7 @@ impl<I: Iterator, F, T> Map<I, F, T> {
         match self.chunk {
             Size::Fixed(items) => items.min(allowed),
             // Not fewer jobs than there would be of one item each.
-            Size::Measured(items) => items.min((allowed / self.default_chunks).max(1)),
+            Size::Measured { items, .. } => items.min((allowed / self.default_chunks).max(1)),
         }
     }
 }
@@ -210,8 +210,8 @@ where
     fn gather(&mut self, size: usize) -> bool {
         let size = match (self.chunk, &self.source) {
             // A source that promises no further item may block until the job of this one has run.
-            (Size::Measured(_), Some(source)) => size.min(source.size_hint().0).max(1),
-            (Size::Measured(_), None) | (Size::Fixed(_), _) => size,
+            (Size::Measured { .. }, Some(source)) => size.min(source.size_hint().0).max(1),
+            (Size::Measured { .. }, None) | (Size::Fixed(_), _) => size,
         };
         let mut haste = self.chunk.haste(size);
         while self.gathered.list.len() < size {
@@ -221,8 +221,7 @@ where
             };
             self.gathered.list.push_back(item);
             if haste.as_mut().is_some_and(Haste::is_over) {
-                // The source is the slow part: what it gives is run at once.
-                self.chunk = Size::Measured(1);
+                self.chunk.source_is_slow();
                 break;
             }
         }

@@ -8,10 +8,10 @@ use workcrew::ThreadPoolExecutor;
 
 use crate::support::{Counter, finish, repeat};
 
-/// Longer than the items of one job are gathered.
-fn spend_time() {
+/// Takes longer than the items of one job are gathered, or than one is worth a job.
+fn spend(micros: u64) {
     let begin = Instant::now();
-    while begin.elapsed() < Duration::from_micros(40) {}
+    while begin.elapsed() < Duration::from_micros(micros) {}
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn items_that_are_slow_to_come_wait_for_few_others() {
     let pool = ThreadPoolExecutor::fixed(1).unwrap();
     let source = (0..2_200).inspect(|n| {
         if *n >= 2_000 {
-            spend_time();
+            spend(40);
         }
     });
     let results = pool.map(source, |n| n).map(Result::unwrap);
@@ -65,18 +65,18 @@ fn items_on_which_the_function_is_slow_have_jobs_of_their_own_soon() {
     let pool = ThreadPoolExecutor::fixed(1).unwrap();
     let slow = Counter::new();
     let counts = slow.clone();
-    let results = pool.map(0..4_000, move |n| {
+    let results = pool.map(0..3_000, move |n| {
         if n >= 2_000 {
-            spend_time();
+            spend(250);
             counts.add();
         }
         n
     });
-    assert!(results.map(Result::unwrap).eq(0..4_000));
-    assert_eq!(slow.get(), 2_000);
+    assert!(results.map(Result::unwrap).eq(0..3_000));
+    assert_eq!(slow.get(), 1_000);
     let stats = finish(&pool);
     // What was on its way when they began to be slow: two jobs of 256, then of 64, 16 and 4.
-    assert!(stats.completed >= 2_000 - 2 * (256 + 64 + 16 + 4), "{stats:?}");
+    assert!(stats.completed >= 1_000 - 2 * (256 + 64 + 16 + 4), "{stats:?}");
 }
 
 #[test]
@@ -104,4 +104,11 @@ fn many_threads_do_not_make_the_look_ahead_endless() {
         assert!(ahead <= 16_384, "{ahead} after {yielded}");
     }
     finish(&pool);
+}
+
+#[test]
+fn few_items_have_jobs_of_their_own() {
+    let pool = ThreadPoolExecutor::fixed(2).unwrap();
+    assert!(pool.map(0..64, |n| n).map(Result::unwrap).eq(0..64));
+    assert_eq!(finish(&pool).completed, 64);
 }
