@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::panic::Location;
 
 use crate::interrupt::{self, Followers, Interrupt};
-use crate::job::{Awaited, Loans, Pending, catch};
+use crate::job::{Awaited, Job, Loans, Pending, catch};
 use crate::pool::Pool;
 use crate::rejection::Rejected;
 use crate::sync::{Arc, Mutex};
@@ -37,7 +37,7 @@ impl Pool {
         F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
     {
         let interrupt = interrupt::current().map_or_else(Interrupt::new, |current| current.child());
-        let roll = Arc::<Roll>::default();
+        let roll = Arc::new(Roll::new());
         let scope = Scope {
             pool: Arc::clone(self),
             loans: Loans::new(),
@@ -52,6 +52,13 @@ impl Pool {
             scope.loans.lend(|| catch(|| f(&scope)).inspect_err(give_up), || roll.finish());
         roll.close(self, result)
     }
+}
+
+/// A job that was not accepted.
+struct Returned {
+    rejected: Rejected,
+    /// If not, a policy has given back another job than it was asked about.
+    is_own: bool,
 }
 
 impl<'scope> Scope<'scope, '_> {
@@ -71,8 +78,15 @@ impl<'scope> Scope<'scope, '_> {
     /// Only if the rejection policy does.
     #[track_caller]
     pub fn execute<F: FnOnce() + Send + 'scope>(&'scope self, f: F) -> Result<(), ScopedRejected> {
-        drop(self.submit(f)?);
-        Ok(())
+        let borrower = self.loans.borrower(Box::new(f));
+        let (job, handle, key) = self.roll.enter(borrower, Location::caller());
+        match self.send(job, &handle.task(), key) {
+            Err(returned) if returned.is_own => Err(self.rejected(returned.rejected)),
+            sent => {
+                self.roll.adopt(key, handle);
+                sent.map_err(|returned| self.rejected(returned.rejected))
+            }
+        }
     }
 
     /// Submits a job and returns the handle to its result. See
@@ -101,22 +115,32 @@ impl<'scope> Scope<'scope, '_> {
             *result.lock() = Some(value);
         }));
         let (job, handle, key) = self.roll.enter(borrower, Location::caller());
-        let task = handle.task();
-        if self.interrupt.is_interrupted() {
-            Arc::clone(&task).interrupt().interrupt();
-        }
-        let submitting = Submitting::new(&self.roll, key);
-        let submitted = self.pool.execute_awaited(job, Awaited::All);
+        let submitted = self.send(job, &handle.task(), key);
         let handle = ScopedHandle::new(Arc::clone(&self.roll), key, handle, place);
-        let Err(rejected) = submitted else { return Ok(handle) };
-        // If not, a policy has given back another job than it was asked about, and the scope waits
-        // for this one.
-        if is_of(&rejected, &task) {
+        let Err(returned) = submitted else { return Ok(handle) };
+        if returned.is_own {
             handle.leave_scope();
+        }
+        Err(ScopedRejectedSubmit::new(self.rejected(returned.rejected), handle))
+    }
+
+    /// Gives a job that is on the roll to the pool.
+    fn send(&self, job: Job, task: &Task, key: u64) -> Result<(), Returned> {
+        if self.interrupt.is_interrupted() {
+            Arc::clone(task).interrupt().interrupt();
+        }
+        let submitting = Submitting::new(&self.roll, key, task);
+        let Err(rejected) = self.pool.execute_awaited(job, Awaited::All) else { return Ok(()) };
+        // If not, the scope waits for this one.
+        let is_own = is_of(&rejected, task);
+        if is_own {
             submitting.give_back();
         }
-        let rejected = ScopedRejected::new(rejected, &self.roll, &self.pool.name);
-        Err(ScopedRejectedSubmit::new(rejected, handle))
+        Err(Returned { rejected, is_own })
+    }
+
+    fn rejected(&self, rejected: Rejected) -> ScopedRejected {
+        ScopedRejected::new(rejected, &self.roll, &self.pool.name)
     }
 
     /// Returns the interrupt of the scope: setting it interrupts all its jobs, present and to come.

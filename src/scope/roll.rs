@@ -11,12 +11,12 @@ use std::panic::resume_unwind;
 use super::ScopeError;
 use crate::error::{AwaitError, JoinError, Payload};
 use crate::interrupt::{Followers, Interrupt};
-use crate::job::waiting::{Company, Look, Place, Waiting, place_of_several};
+use crate::job::waiting::{Company, Look, Place, Waiting, place_of_several, runs_jobs};
 use crate::job::{Bound, Help, Home, Job, Site, drop_caught};
 use crate::job_handle::JobHandle;
 use crate::pool::Pool;
 use crate::sync::thread::{self, Thread};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
 use crate::task::{Settles, cancel_all};
 use crate::wait::{Deadline, Heed};
 use crate::watch::{Watch, Watcher};
@@ -24,15 +24,16 @@ use crate::watch::{Watch, Watcher};
 pub(super) type Task = Arc<dyn Settles<()>>;
 
 /// Who belongs to a scope.
-#[derive(Default)]
 pub(super) struct Roll {
     entries: Mutex<Entries>,
+    last: AtomicU64,
+    /// The scope's thread runs jobs of some pool, so it may run some of the members while it waits.
+    may_help: bool,
 }
 
 #[derive(Default)]
 struct Entries {
     members: BTreeMap<u64, Member>,
-    last: u64,
     /// Members whose submission has come to its end, for a worker that waits to run.
     unseen: BTreeSet<u64>,
     /// Members that were handed back, or that a policy keeps: nobody may be about to run them.
@@ -59,6 +60,7 @@ struct Member {
 pub(super) struct Submitting<'a> {
     roll: &'a Roll,
     key: u64,
+    task: &'a Task,
     end: End,
 }
 
@@ -69,8 +71,8 @@ enum End {
 }
 
 impl<'a> Submitting<'a> {
-    pub(super) fn new(roll: &'a Roll, key: u64) -> Self {
-        Self { roll, key, end: End::Elsewhere }
+    pub(super) fn new(roll: &'a Roll, key: u64, task: &'a Task) -> Self {
+        Self { roll, key, task, end: End::Elsewhere }
     }
 
     /// The job goes back to its submitter.
@@ -82,24 +84,28 @@ impl<'a> Submitting<'a> {
 impl Drop for Submitting<'_> {
     fn drop(&mut self) {
         match self.end {
-            End::Elsewhere => self.roll.submitted(self.key),
+            End::Elsewhere => self.roll.submitted(self.key, self.task),
             End::Back => self.roll.leave(self.key),
         }
     }
 }
 
 impl Roll {
+    /// Made by the thread that is going to wait for the end.
+    pub(super) fn new() -> Self {
+        Self { entries: Mutex::default(), last: AtomicU64::new(0), may_help: runs_jobs() }
+    }
+
     pub(super) fn enter<F>(self: &Arc<Self>, f: F, site: Site) -> (Job, JobHandle<()>, u64)
     where
         F: FnOnce() + Send + 'static,
     {
-        let mut entries = self.entries.lock();
-        entries.last += 1;
-        let key = entries.last;
-        let (job, handle) =
-            Job::watched(f, site, Watch::new(Arc::clone(self) as Arc<dyn Watcher>, key));
+        // ORDERING: it only has to be another number for each.
+        let key = self.last.fetch_add(1, Ordering::Relaxed);
+        let watch = Watch::new(Arc::clone(self) as Arc<dyn Watcher>, key);
+        let (job, handle) = Job::watched(f, site, watch);
         let member = Member { task: handle.task(), handle: None };
-        entries.members.insert(key, member);
+        self.entries.lock().members.insert(key, member);
         (job, handle, key)
     }
 
@@ -126,17 +132,22 @@ impl Roll {
     }
 
     /// The pool has taken the job, or a policy keeps it.
-    fn submitted(&self, key: u64) {
-        let is_held = self.change(|entries| {
-            let is_held = entries.members.get(&key)?.task.is_held();
-            if !is_held {
+    fn submitted(&self, key: u64, task: &Task) {
+        if task.is_held() {
+            self.hold(key);
+        } else if self.may_help {
+            self.show(key);
+        }
+    }
+
+    /// The thread that waits looks at the job.
+    fn show(&self, key: u64) {
+        self.change(|entries| {
+            // It may have ended meanwhile.
+            if entries.members.contains_key(&key) {
                 entries.unseen.insert(key);
             }
-            Some(is_held)
         });
-        if is_held == Some(true) {
-            self.hold(key);
-        }
     }
 
     /// Whoever has the job may keep it.
@@ -359,6 +370,14 @@ impl Watcher for Roll {
     }
 
     fn put_back(&self, key: u64) {
-        self.submitted(key);
+        let entries = self.entries.lock();
+        let is_held = entries.members.get(&key).is_some_and(|member| member.task.is_held());
+        drop(entries);
+        if is_held {
+            self.hold(key);
+        } else {
+            // Also if the thread cannot run it: it may have to ask for another.
+            self.show(key);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Files that have atomics, and so may name an ordering.
-const ATOMICS: [&str; 13] = [
+const ATOMICS: [&str; 14] = [
     "sync.rs",
     "sync/delays.rs",
     "builder.rs",
@@ -13,6 +13,7 @@ const ATOMICS: [&str; 13] = [
     "job/layers.rs",
     "post.rs",
     "queue.rs",
+    "scope/roll.rs",
     "stats.rs",
     "task.rs",
     "sync/checked/clock.rs",
