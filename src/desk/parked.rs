@@ -152,7 +152,9 @@ impl Desk {
     /// same time: here they count as parked in between.
     fn is_stalled(&mut self) -> bool {
         let taken = self.pushed - self.pending() as u64;
-        let (begun, now) = (taken + self.tally.started, Instant::now());
+        // Callers run what never was pending.
+        let begun = taken + self.tally.started - self.tally.caller_ran;
+        let now = Instant::now();
         let Some(stall) = self.parked.stall.as_mut().filter(|stall| stall.begun == begun) else {
             self.parked.stall = Some(Stall { begun, since: now, polling: BTreeSet::new() });
             return false;
