@@ -136,7 +136,8 @@ impl<I: Iterator, F, T> Map<I, F, T> {
     /// Unless it is set, the first 64 jobs take one item each, and the others as many as take about
     /// 200 µs, at most 256, as measured on those before. A source whose [`size_hint`](Iterator::size_hint)
     /// promises no further items, as that of a channel, or that takes longer than 20 µs to give
-    /// them, has a job for each item at once.
+    /// them, has a job for each item at once. One that promises items and waits for results of this
+    /// very map before it gives them needs `chunks(1)`.
     ///
     /// The results still come one by one, the first of a job's when the job has ended. A job takes no
     /// more items than the look-ahead, which should be set to at least two chunks per thread, if at
@@ -210,8 +211,10 @@ where
     fn gather(&mut self, size: usize) -> bool {
         let size = match (self.chunk, &self.source) {
             // A source that promises no further item may block until the job of this one has run.
-            (Size::Measured { .. }, Some(source)) => size.min(source.size_hint().0).max(1),
-            (Size::Measured { .. }, None) | (Size::Fixed(_), _) => size,
+            (Size::Measured { .. }, Some(source)) if size > 1 => {
+                size.min(source.size_hint().0).max(1)
+            }
+            (Size::Measured { .. } | Size::Fixed(_), _) => size,
         };
         let mut haste = self.chunk.haste(size);
         while self.gathered.list.len() < size {
@@ -268,7 +271,10 @@ where
     fn wait(&mut self, chunk: Chunk<T>) -> Option<Results<T>> {
         match chunk.join() {
             Ok((results, took)) => {
-                self.chunk.learn(results.list.len(), took);
+                // One that was not run says nothing.
+                if !took.is_zero() {
+                    self.chunk.learn(results.list.len(), took);
+                }
                 Some(results)
             }
             Err(chunk) => {

@@ -154,7 +154,13 @@ where
 /// A chunk whose results have not been yielded.
 pub(super) struct Chunk<T> {
     handle: JobHandle<()>,
+    items: usize,
     progress: Arc<Mutex<Progress<T>>>,
+}
+
+/// The result of an item on which the function has not been called.
+fn unrun<T>() -> Result<T, JoinError> {
+    Err(JoinError::Cancelled(CancelReason::Dropped))
 }
 
 impl<T: Send + 'static> Chunk<T> {
@@ -163,14 +169,14 @@ impl<T: Send + 'static> Chunk<T> {
         V: Send + 'static,
         F: Fn(V) -> T + Send + Sync + 'static,
     {
+        let count = items.list.len();
         let mut results = Results::new(Arc::clone(&items.pool));
-        let unrun = || Err(JoinError::Cancelled(CancelReason::Dropped));
-        results.list.resize_with(items.list.len(), unrun);
+        results.list.resize_with(count, unrun);
         let progress =
             Arc::new(Mutex::new(Progress { results, panicked: 0, took: Duration::ZERO }));
         let work = Work { items, function, progress: Arc::clone(&progress) };
         let (job, handle) = Job::with_handle_at(site, move || work.run());
-        (job, Self { handle, progress })
+        (job, Self { handle, items: count, progress })
     }
 }
 
@@ -182,6 +188,8 @@ impl<T> Chunk<T> {
         let mut progress = self.progress.lock();
         let mut results = progress.results.take();
         let took = progress.took;
+        // Empty if this thread is running the job, which has them.
+        results.list.resize_with(self.items, unrun);
         match (ended, results.list.get_mut(progress.panicked)) {
             // It was dropped unrun.
             (Err(JoinError::Cancelled(why)), _) => results.cancel(0, why),

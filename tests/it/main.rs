@@ -30,7 +30,7 @@ mod interrupt_all; // asking many at once
 mod interrupt_hooks; // what hooks find as the current one
 mod times; // no time, and time without end
 mod map; // a function called on many items
-mod map_sizes; // how many items a job of `map` takes
+mod map_sizes; // how many items a job of `map` takes, and those that share one
 mod scope; // jobs that borrow
 mod scope_rejected; // those of them that are given back
 mod panics; // of every piece of the user's code

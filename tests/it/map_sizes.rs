@@ -1,12 +1,14 @@
-//! How many items a job of `map` takes where nothing is set.
+//! How many items a job of `map` takes, and what becomes of those that share one.
 
 use std::iter::from_fn;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::unbounded;
-use workcrew::ThreadPoolExecutor;
+use parking_lot::Mutex;
+use workcrew::{JoinError, ThreadPoolExecutor};
 
-use crate::support::{Counter, finish, repeat};
+use crate::support::{Counter, Gate, LONG, finish, repeat};
 
 /// Takes longer than the items of one job are gathered, or than one is worth a job.
 fn spend(micros: u64) {
@@ -104,6 +106,40 @@ fn many_threads_do_not_make_the_look_ahead_endless() {
         assert!(ahead <= 16_384, "{ahead} after {yielded}");
     }
     finish(&pool);
+}
+
+#[test]
+fn a_function_that_waits_for_its_own_result_is_told_so_and_no_other_is_lost() {
+    type Numbers = Box<dyn Iterator<Item = Result<usize, JoinError>> + Send>;
+    for chunk in [1, 3] {
+        let pool = ThreadPoolExecutor::fixed(1).unwrap();
+        let map: Arc<Mutex<Option<Numbers>>> = Arc::default();
+        let (gate, told) = (Gate::new(), Arc::new(Mutex::new(None)));
+        let (own, closed, tells) = (Arc::clone(&map), gate.clone(), Arc::clone(&told));
+        // The first item of the second job asks.
+        let function = move |n| {
+            if n == chunk {
+                closed.pass();
+                *tells.lock() = own.lock().as_mut().and_then(Iterator::next);
+            }
+            n
+        };
+        let mut results = pool.map(0..3 * chunk, function).chunks(chunk).look_ahead(2 * chunk);
+        for n in 0..chunk {
+            assert_eq!(results.next().unwrap().unwrap(), n);
+        }
+        *map.lock() = Some(Box::new(results));
+        gate.open();
+        pool.wait_idle(LONG).unwrap();
+        let told = told.lock().take();
+        assert!(matches!(told, Some(Err(JoinError::Deadlock))), "{chunk}: {told:?}");
+        let results = map.lock().take().unwrap();
+        let rest: Vec<_> = results.map(Result::ok).collect();
+        // Those of that job are not known, though it has run.
+        let unknown = std::iter::repeat_n(None, chunk - 1);
+        assert_eq!(rest, unknown.chain((2 * chunk..3 * chunk).map(Some)).collect::<Vec<_>>());
+        finish(&pool);
+    }
 }
 
 #[test]
