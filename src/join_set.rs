@@ -136,7 +136,8 @@ impl<T: 'static> JoinSet<T> {
     /// Returns a channel that never carries a message and disconnects when
     /// [`try_join_next`](Self::try_join_next) has a result, or the set is empty: an arm for
     /// `select!`. It is good for one job: ask again for the next. The pool does not know of a wait on
-    /// it: from a job of a small pool, `join_next` is the better one.
+    /// it: from a job of a small pool, `join_next` is the better one. Where a job was handed back and
+    /// cancelled at the same moment, it may disconnect once without a result.
     pub fn ready(&self) -> Receiver<Never> {
         self.members.ready()
     }

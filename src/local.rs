@@ -52,6 +52,11 @@ impl Drop for RoleGuard {
     }
 }
 
+/// Returns whether this thread runs jobs for any runner.
+pub(crate) fn runs_jobs() -> bool {
+    ROLES.try_with(|roles| !roles.borrow().is_empty()).unwrap_or(false)
+}
+
 impl Runner {
     pub(crate) fn new(name: &'static str) -> Arc<Self> {
         Arc::new(Self { name })

@@ -14,6 +14,7 @@ use crate::interrupt::{Followers, Interrupt};
 use crate::job::waiting::{Company, Look, Place, Waiting, place_of_several, runs_jobs};
 use crate::job::{Bound, Help, Home, Job, Site, drop_caught};
 use crate::job_handle::JobHandle;
+use crate::local;
 use crate::pool::Pool;
 use crate::sync::thread::{self, Thread};
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering};
@@ -27,7 +28,7 @@ pub(super) type Task = Arc<dyn Settles<()>>;
 pub(super) struct Roll {
     entries: Mutex<Entries>,
     last: AtomicU64,
-    /// The scope's thread runs jobs of some pool, so it may run some of the members while it waits.
+    /// The scope's thread runs jobs for some executor: it may run some of the members while it waits.
     may_help: bool,
 }
 
@@ -93,7 +94,8 @@ impl Drop for Submitting<'_> {
 impl Roll {
     /// Made by the thread that is going to wait for the end.
     pub(super) fn new() -> Self {
-        Self { entries: Mutex::default(), last: AtomicU64::new(0), may_help: runs_jobs() }
+        let may_help = runs_jobs() || local::runs_jobs();
+        Self { entries: Mutex::default(), last: AtomicU64::new(0), may_help }
     }
 
     pub(super) fn enter<F>(self: &Arc<Self>, f: F, site: Site) -> (Job, JobHandle<()>, u64)

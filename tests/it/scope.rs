@@ -10,9 +10,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use workcrew::policy::{Abort, CallerRuns, Discard};
 use workcrew::{
-    CancelOutcome, Handle, Job, JobState, JoinError, Queue, RejectReason, Rejected,
-    RejectionPolicy, Saturation, Scope, ScopeError, ScopedHandle, ScopedRejected,
-    ThreadPoolExecutor, interrupt,
+    CancelOutcome, Executor, ExecutorExt, Handle, Job, JobState, JoinError, ManualExecutor, Queue,
+    RejectReason, Rejected, RejectionPolicy, Saturation, Scope, ScopeError, ScopedHandle,
+    ScopedRejected, ThreadPoolExecutor, interrupt,
 };
 
 use crate::support::{
@@ -1048,5 +1048,38 @@ fn scopes_of_many_threads_share_a_pool() {
     });
     let counts = threads.collect::<Vec<_>>().into_iter().map(Helper::join);
     assert_eq!(counts.collect::<Vec<_>>(), [repeat(50) * 8; 4]);
+    finish(&pool);
+}
+
+#[test]
+fn a_policy_may_send_a_job_to_the_executor_whose_job_waits_for_the_scope() {
+    let manual = Arc::new(ManualExecutor::new());
+    let other = Arc::clone(&manual);
+    let pool = ThreadPoolExecutor::builder()
+        .threads(1)
+        .queue(Queue::Handoff)
+        .rejection_policy(crate::rejection::custom(move |job, _| other.execute_job(job)))
+        .build()
+        .unwrap();
+    let (gate, waits) = (Gate::new(), Arc::new(Mutex::new(None)));
+    let (closed, own, notes) = (gate.clone(), pool.handle(), Arc::clone(&waits));
+    manual
+        .execute(move || {
+            let ran = AtomicBool::new(false);
+            own.scope(|s| {
+                s.execute(|| closed.pass()).unwrap();
+                // For which there is no worker.
+                s.execute(|| ran.store(true, Ordering::SeqCst)).unwrap();
+                *notes.lock() = Some(crate::waits::Sleeper::this());
+            })
+            .unwrap();
+            assert!(ran.into_inner());
+        })
+        .unwrap();
+    let runs = helper(move || manual.run_until_idle());
+    eventually("the scope is full", || waits.lock().is_some());
+    waits.lock().take().unwrap().wait();
+    gate.open();
+    runs.join();
     finish(&pool);
 }
