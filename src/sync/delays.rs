@@ -140,6 +140,11 @@ impl AtomicU64 {
         delay();
         self.0.store(value, order);
     }
+
+    pub(crate) fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
+        delay();
+        self.0.fetch_add(value, order)
+    }
 }
 
 pub(crate) struct Sender<T>(crossbeam_channel::Sender<T>);
