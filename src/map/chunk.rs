@@ -1,8 +1,8 @@
 //! Owns a chunk: the items on which one job calls the function, and the results, kept where neither
 //! a panic nor an interrupt of the job loses any.
 //!
-//! INVARIANT: a chunk has one result for each of its items from the start; it is `Cancelled` until
-//! the call has ended. The payload of the first panic is the job's, and comes by its handle.
+//! INVARIANT: a job that has run leaves one result for each of its items. `join` adds those of a job
+//! that has not. The payload of the first panic is the job's, and comes by its handle.
 //!
 //! What is the user's is dropped one by one, and a panic of that goes to the pool: two of them must
 //! not meet.
@@ -80,12 +80,6 @@ impl<T> Results<T> {
     pub(super) fn take(&mut self) -> Self {
         Self { list: std::mem::take(&mut self.list), pool: Arc::clone(&self.pool) }
     }
-
-    /// Says why those from `first` on, which have not been called for, never will be.
-    fn cancel(&mut self, first: usize, why: CancelReason) {
-        let unrun = self.list.iter_mut().skip(first);
-        unrun.for_each(|result| *result = Err(JoinError::Cancelled(why)));
-    }
 }
 
 impl<T> Drop for Results<T> {
@@ -121,27 +115,28 @@ where
 {
     fn run(mut self) {
         let begun = Instant::now();
-        let mut results = self.progress.lock().results.take();
+        let count = self.items.list.len();
+        let mut results = Results::new(Arc::clone(&self.items.pool));
+        results.list.reserve(count);
         let mut panic = None;
         let mut panicked = 0;
-        for place in 0.. {
-            if interrupt::is_interrupted() {
-                // By a shutdown: who cancels a chunk does not look at its results.
-                results.cancel(place, CancelReason::Shutdown);
-                break;
-            }
+        while !interrupt::is_interrupted() {
             let Some(item) = self.items.list.pop_front() else { break };
-            match catch(|| self.function.get()(item)) {
-                Ok(value) => results.list[place] = Ok(value),
+            let result = match catch(|| self.function.get()(item)) {
+                Ok(value) => Ok(value),
                 Err(payload) if panic.is_none() => {
-                    panicked = place;
+                    panicked = results.list.len();
                     panic = Some(payload);
+                    unrun(CancelReason::Dropped)
                 }
-                Err(payload) => results.list[place] = Err(JoinError::panicked(payload)),
-            }
+                Err(payload) => Err(JoinError::panicked(payload)),
+            };
+            results.list.push_back(result);
         }
+        // A shutdown has interrupted the job: nobody looks at the results of a cancelled chunk.
+        results.list.resize_with(count, || unrun(CancelReason::Shutdown));
         let progress = Progress { results, panicked, took: begun.elapsed() };
-        // What was there is empty: nothing of the user's is dropped under the lock.
+        // The old list is empty: nothing of the user's is dropped under the lock.
         *self.progress.lock() = progress;
         // Before the unwinding, in which destructors must not panic.
         drop(self);
@@ -159,8 +154,8 @@ pub(super) struct Chunk<T> {
 }
 
 /// The result of an item on which the function has not been called.
-fn unrun<T>() -> Result<T, JoinError> {
-    Err(JoinError::Cancelled(CancelReason::Dropped))
+fn unrun<T>(why: CancelReason) -> Result<T, JoinError> {
+    Err(JoinError::Cancelled(why))
 }
 
 impl<T: Send + 'static> Chunk<T> {
@@ -170,8 +165,7 @@ impl<T: Send + 'static> Chunk<T> {
         F: Fn(V) -> T + Send + Sync + 'static,
     {
         let count = items.list.len();
-        let mut results = Results::new(Arc::clone(&items.pool));
-        results.list.resize_with(count, unrun);
+        let results = Results::new(Arc::clone(&items.pool));
         let progress =
             Arc::new(Mutex::new(Progress { results, panicked: 0, took: Duration::ZERO }));
         let work = Work { items, function, progress: Arc::clone(&progress) };
@@ -188,14 +182,14 @@ impl<T> Chunk<T> {
         let mut progress = self.progress.lock();
         let mut results = progress.results.take();
         let took = progress.took;
-        // Empty if this thread is running the job, which has them.
-        results.list.resize_with(self.items, unrun);
-        match (ended, results.list.get_mut(progress.panicked)) {
-            // It was dropped unrun.
-            (Err(JoinError::Cancelled(why)), _) => results.cancel(0, why),
-            // If its hook panicked, its place is as it was.
-            (Err(error), Some(place)) => *place = Err(error),
-            (Err(_), None) | (Ok(()), _) => {}
+        // The list is empty if the job has not run, or if this thread is running it.
+        let why = match &ended {
+            Err(JoinError::Cancelled(why)) => *why,
+            _ => CancelReason::Dropped,
+        };
+        results.list.resize_with(self.items, || unrun(why));
+        if let (Err(error), Some(place)) = (ended, results.list.get_mut(progress.panicked)) {
+            *place = Err(error);
         }
         drop(progress);
         Ok((results, took))
