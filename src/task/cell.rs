@@ -210,11 +210,11 @@ impl<T> Unclaimed<T> {
         match self.result {
             Some(Ok(value)) => {
                 if let Err(payload) = drop_caught(value) {
-                    report(payload, self.home.as_ref());
+                    report(HANDLE_IS_GONE, payload, self.home.as_ref());
                 }
             }
             Some(Err(JoinError::Panicked(payload))) => {
-                report(payload.into_inner(), self.home.as_ref());
+                report(HANDLE_IS_GONE, payload.into_inner(), self.home.as_ref());
             }
             Some(Err(JoinError::Cancelled(_) | JoinError::Interrupted | JoinError::Deadlock))
             | None => {}
@@ -224,22 +224,20 @@ impl<T> Unclaimed<T> {
 
 /// Wakes who awaits a handle. A panic of that is reported.
 pub(super) fn wake(waker: Waker, home: Option<&Arc<dyn Home>>) {
-    let Err(payload) = catch(|| waker.wake()) else { return };
-    if let Some(home) = home {
-        home.report("a waker", None, payload);
-    } else {
-        let message = panic_text(&*payload);
-        logging::write!(Error, "a waker panicked: {message}");
-        discard_payload(payload);
+    if let Err(payload) = catch(|| waker.wake()) {
+        report("a waker", payload, home);
     }
 }
 
-pub(super) fn report(payload: Payload, home: Option<&Arc<dyn Home>>) {
+/// The source of a panic that a handle would have received.
+pub(super) const HANDLE_IS_GONE: &str = "a job whose handle is gone";
+
+pub(super) fn report(source: &str, payload: Payload, home: Option<&Arc<dyn Home>>) {
     if let Some(home) = home {
-        home.report_panic(payload);
+        home.report(source, None, payload);
     } else {
         let message = panic_text(&*payload);
-        logging::write!(Error, "a job whose handle is gone panicked: {message}");
+        logging::write!(Error, "{source} panicked: {message}");
         discard_payload(payload);
     }
 }

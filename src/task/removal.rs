@@ -4,7 +4,7 @@
 //! dropped, which is code of the user's. Of jobs that are cancelled together, all that are pending
 //! are removed and all that run are interrupted before any of that code runs.
 
-use super::cell::{Stage, Told, report};
+use super::cell::{HANDLE_IS_GONE, Stage, Told, report};
 use super::{Load, Settles, Task};
 use crate::error::CancelReason;
 use crate::interrupt::{self, Calls, Interrupt};
@@ -57,7 +57,7 @@ impl<F> Removed<F> {
 impl<F> Drop for Removed<F> {
     fn drop(&mut self) {
         if let Err(payload) = drop_caught(self.body.take()) {
-            report(payload, self.home.as_ref());
+            report(HANDLE_IS_GONE, payload, self.home.as_ref());
         }
         drop(self.watch.take());
         if let Some(home) = &self.counted_by {
