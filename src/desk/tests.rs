@@ -231,11 +231,7 @@ fn a_worker_that_stayed_for_a_kept_place_is_told_to_look_once_the_place_is_not_u
 fn a_worker_that_leaves_makes_room_though_a_thread_was_refused_before() {
     let mut desk = desk(3, Tenure::OneJob);
     desk.set(Settings { capacity: Some(0), ..desk.settings() });
-    let [first, _second] = [(); 2].map(|()| {
-        let index = desk.recruit().index;
-        desk.recruit_arrived(index);
-        index
-    });
+    let [first, _second] = arrived::<2>(&mut desk);
     let refused = desk.recruit().index;
     desk.recruit_failed(refused).wake();
     let waiter = Waiter::new();
@@ -244,6 +240,15 @@ fn a_worker_that_leaves_makes_room_though_a_thread_was_refused_before() {
     assert!(!waiter.is_woken(), "a thread was refused");
     desk.retire(first).wake();
     assert!(waiter.is_woken());
+}
+
+/// Workers that look for their first job.
+fn arrived<const N: usize>(desk: &mut Desk) -> [usize; N] {
+    [(); N].map(|()| {
+        let index = desk.recruit().index;
+        desk.recruit_arrived(index);
+        index
+    })
 }
 
 /// A worker parks that runs on another thread; returns that thread.
@@ -259,11 +264,7 @@ fn park_elsewhere(desk: &mut Desk, index: usize) -> ThreadId {
 fn a_parked_worker_that_goes_on_has_another_look_in_its_place() {
     for (jobs, is_past) in [(0, false), (1, false), (1, true)] {
         let mut desk = desk(3, Tenure::Lasting);
-        let [first, second, _busy] = [(); 3].map(|()| {
-            let index = desk.recruit().index;
-            desk.recruit_arrived(index);
-            index
-        });
+        let [first, second, _busy] = arrived::<3>(&mut desk);
         let other = park_elsewhere(&mut desk, first);
         desk.park(second).wake();
         enqueue(&mut desk, 1);
@@ -305,11 +306,7 @@ fn a_worker_that_may_have_a_spare_makes_room_only_once_the_spare_is_idle_and_for
 #[test]
 fn workers_that_poll_have_one_spare_at_a_time_once_nothing_begins_for_a_while() {
     let mut desk = desk(2, Tenure::Lasting);
-    let pollers = [(); 2].map(|()| {
-        let index = desk.recruit().index;
-        desk.recruit_arrived(index);
-        index
-    });
+    let pollers = arrived::<2>(&mut desk);
     enqueue(&mut desk, 3);
     // Never both at the same time.
     let poll = |desk: &mut Desk, index| {
@@ -353,11 +350,7 @@ fn workers_that_poll_have_one_spare_at_a_time_once_nothing_begins_for_a_while() 
 #[test]
 fn a_job_that_is_handed_over_ends_a_stall() {
     let mut desk = desk(2, Tenure::Lasting);
-    let [poller, _busy] = [(); 2].map(|()| {
-        let index = desk.recruit().index;
-        desk.recruit_arrived(index);
-        index
-    });
+    let [poller, _busy] = arrived::<2>(&mut desk);
     enqueue(&mut desk, 1);
     desk.park(poller).wake();
     assert!(matches!(desk.stand_in(Patience::None), StandIn::None));
@@ -365,7 +358,7 @@ fn a_job_that_is_handed_over_ends_a_stall() {
     while begin.elapsed() < SHORT_WAIT {}
     desk.tally.started += 1;
     assert!(matches!(desk.stand_in(Patience::None), StandIn::None), "one has just begun");
-    // What callers run was never pending, and ends none.
+    // A job that a caller runs was never pending, and ends no stall.
     while !matches!(desk.stand_in(Patience::None), StandIn::Start(_)) {
         desk.caller_starts(Arc::new(Post::new()));
     }

@@ -14,7 +14,7 @@ use crate::support::{
     Counter, Gate, LONG, Own, SHORT, assert_conserved, block_worker, eventually, finish, helper,
     repeat, single,
 };
-use crate::waits::{WAITS, Wait, soon};
+use crate::waits::{WAITS, Wait, polled_for, soon};
 
 /// A job of the pool that is parked until the gate opens, as is the one for which it waits.
 fn parked(pool: &ThreadPoolExecutor, gate: &Gate) -> JobHandle<u64> {
@@ -443,16 +443,6 @@ fn a_busy_pool_of_two_serves_a_parked_worker_in_the_order_of_submission() {
 
 // Waits that are begun again and again.
 
-/// Looks for the result again and again, and waits for so long each time.
-fn polled(mut handle: JobHandle<u64>, limit: Duration) -> u64 {
-    loop {
-        match handle.join_timeout(limit) {
-            Ok(result) => return result.unwrap(),
-            Err(back) => handle = back,
-        }
-    }
-}
-
 /// Jobs that submit two each and poll them, down to the leaves.
 fn polled_tree(pool: &Handle, depth: u32, limit: Duration) -> u64 {
     if depth == 0 {
@@ -462,7 +452,7 @@ fn polled_tree(pool: &Handle, depth: u32, limit: Duration) -> u64 {
         let own = pool.clone();
         pool.submit(move || polled_tree(&own, depth - 1, limit)).unwrap()
     });
-    children.into_iter().map(|child| polled(child, limit)).sum()
+    children.into_iter().map(|child| polled_for(child, limit)).sum()
 }
 
 #[test]

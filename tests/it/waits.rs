@@ -145,9 +145,14 @@ impl Wait {
 }
 
 /// Looks again and again, for a short time each.
-fn polled<T>(mut handle: JobHandle<T>) -> T {
+fn polled<T>(handle: JobHandle<T>) -> T {
+    polled_for(handle, Duration::from_millis(1))
+}
+
+/// Looks again and again, for so long each time.
+pub(crate) fn polled_for<T>(mut handle: JobHandle<T>, limit: Duration) -> T {
     loop {
-        match handle.join_timeout(Duration::from_millis(1)) {
+        match handle.join_timeout(limit) {
             Ok(result) => return result.unwrap(),
             Err(back) => handle = back,
         }
