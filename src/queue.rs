@@ -81,7 +81,7 @@ impl Fifo {
     }
 
     /// Takes out the oldest job that is still to be run but for the first `ahead`, and counts those
-    /// down. What need not be run any more and is older goes to `dead`: it is passed over once.
+    /// down. Older jobs that need not be run any more go to `dead`, so that nobody passes them again.
     pub(crate) fn remove_live(&mut self, ahead: &mut usize, dead: &mut Vec<Job>) -> Option<Job> {
         let mut passed = Vec::new();
         let found = loop {
@@ -114,8 +114,8 @@ impl Fifo {
         tasks.filter(|task| task.is_awaited()).map(Arc::clone)
     }
 
-    /// Since when the oldest job that is still to be run has been waiting. What need not be run any
-    /// more and is older goes to `dead`.
+    /// Returns since when the oldest job that is still to be run has been waiting. Older jobs that need
+    /// not be run any more go to `dead`.
     pub(crate) fn oldest(&mut self, dead: &mut Vec<Job>) -> Option<Stamp> {
         let job = self.remove_live(&mut 0, dead)?;
         let since = job.since;

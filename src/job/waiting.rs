@@ -119,9 +119,9 @@ pub(crate) enum Standing {
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Parting {
-    /// What was awaited is here, or is awaited no more.
+    /// The job has ended, or the thread awaits it no more.
     Done,
-    /// The time was over. Whoever polls comes again.
+    /// The time was over. A thread that polls comes again.
     TimedOut,
 }
 
@@ -237,7 +237,7 @@ impl Waiting {
             if interrupt.as_ref().is_some_and(interrupt::Interrupt::is_interrupted) {
                 return Err(AwaitError::Interrupted);
             }
-            // Also if no time is left: who polls is parked again and again for no time at all.
+            // A thread that polls has no time left, and is still to be counted as parked.
             let next = self.attend(place);
             if self.deadline.is_past() {
                 if let Some(parked) = &mut self.parked {

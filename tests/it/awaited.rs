@@ -51,7 +51,7 @@ fn ready<T>(poll: Poll<Result<T, JoinError>>) -> Result<T, JoinError> {
     }
 }
 
-/// What a future is ready with after it has woken its task once.
+/// Awaits the handle by a future that wakes its task once.
 fn awaited<T>(handle: JobHandle<T>) -> Result<T, JoinError> {
     let (mut future, bell) = (handle.into_future(), Arc::new(Bell::default()));
     match poll(&mut future, &bell) {

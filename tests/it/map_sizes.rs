@@ -77,7 +77,7 @@ fn items_on_which_the_function_is_slow_have_jobs_of_their_own_soon() {
     assert!(results.map(Result::unwrap).eq(0..3_000));
     assert_eq!(slow.get(), 1_000);
     let stats = finish(&pool);
-    // What was on its way when they began to be slow: two jobs of 256, then of 64, 16 and 4.
+    // Two jobs of 256 items were on their way when these began to be slow, then two of 64, 16 and 4.
     assert!(stats.completed >= 1_000 - 2 * (256 + 64 + 16 + 4), "{stats:?}");
 }
 
