@@ -10,18 +10,20 @@
 use std::collections::BTreeMap;
 
 use crate::admission::{self, Attempt, Counts, Decision};
-use crate::job::Job;
+use crate::job::Slot;
 use crate::phase::Phase;
 use crate::post::Post;
-use crate::queue::{Fifo, Outbox, Shelf};
+use crate::queue::{Fifo, Shelf};
 use crate::settings::Settings;
 use crate::stamp::Stamps;
 use crate::stats::{Ends, Tally};
 use crate::sync::thread::ThreadId;
-use crate::sync::{Arc, Sender};
+use crate::sync::{Arc, Instant, Sender};
 use crate::threads::Threads;
 use crate::wait::{Waiter, Wakes};
 
+pub(crate) use self::jobs::Sweep;
+use self::memory::Memory;
 use self::parked::Parked;
 pub(crate) use self::parked::{Patience, StandIn};
 use self::room::Room;
@@ -30,8 +32,10 @@ use self::roster::Idle;
 pub(crate) use self::roster::{Idling, Prompt, Recruit, Wake};
 
 mod figures; // the snapshot
+mod jobs; // what leaves the queue
 mod roster; // the workers
 mod room; // submitters that wait for room
+mod memory; // when the memory of a burst goes back
 mod parked; // workers that wait for jobs of their own pool, and the spares for them
 
 // In this order: what every submission touches comes first, so that it fits on few cache lines.
@@ -40,10 +44,12 @@ pub(crate) struct Desk {
     /// Jobs that can be queued as the last one was: nothing that bears on admission has changed.
     clear: u64,
     pushed: u64,
+    stamps: Stamps,
+    pub(crate) inbox: Fifo,
     /// Last in, first out: the one that waited least is the next to get a job, so that under light
     /// load the others reach their keep-alive.
     idle: Vec<Idle>,
-    stamps: Stamps,
+    epoch: Instant,
     phase: Phase,
     starting: usize,
     /// Submitters that start a worker and hold the job for it.
@@ -54,13 +60,13 @@ pub(crate) struct Desk {
     seen_popped: u64,
     /// Those who run a job in a worker's place.
     callers: Vec<Arc<Post>>,
-    pub(crate) inbox: Fifo,
     settings: Settings,
     /// The ends that each worker counted, by its index.
     workers: BTreeMap<usize, Arc<Ends>>,
     /// The workers that have not come to look for their first job.
     arriving: Vec<usize>,
     parked: Parked,
+    memory: Memory,
     last_index: usize,
     /// Workers that left and have not finished their last steps.
     departing: usize,
@@ -87,6 +93,7 @@ impl Desk {
             settings,
             workers: BTreeMap::new(),
             parked: Parked::default(),
+            memory: Memory::default(),
             last_index: 0,
             idle: Vec::new(),
             starting: 0,
@@ -96,6 +103,7 @@ impl Desk {
             callers: Vec::new(),
             inbox: Fifo::default(),
             stamps: Stamps::new(),
+            epoch: Instant::now(),
             shelf,
             pushed: 0,
             removed: 0,
@@ -213,11 +221,28 @@ impl Desk {
 
     // Jobs.
 
-    #[expect(clippy::inline_always, reason = "measured: a job is moved once, into its place")]
+    /// Returns whether a job without a handle may be queued as the last one was.
+    #[inline]
+    pub(crate) fn is_clear(&self) -> bool {
+        self.clear > 0
+    }
+
+    /// Queues a job without a handle as the last one was.
+    #[inline]
+    pub(crate) fn enqueue_as_before(&mut self, slot: &mut Slot) {
+        let decision = self.decide(Attempt::First);
+        debug_assert!(decision == Decision::Enqueue && self.is_quiet());
+        self.enqueue(slot);
+    }
+
+    #[expect(clippy::inline_always, reason = "measured: it is the whole of most submissions")]
     #[inline(always)]
-    pub(crate) fn enqueue(&mut self, job: Job) {
+    pub(crate) fn enqueue(&mut self, slot: &mut Slot) {
         self.pushed += 1;
-        self.inbox.push(job, self.stamps.next());
+        if let Some(since) = self.stamps.renew(self.epoch) {
+            self.inbox.push_since(since);
+        }
+        self.inbox.push(slot);
     }
 
     /// Takes the most recently idle worker off the stack, for a job that counts as started now.
@@ -258,59 +283,6 @@ impl Desk {
 
     pub(crate) fn callers(&self) -> Vec<Arc<Post>> {
         self.callers.clone()
-    }
-
-    /// A pending job was cancelled or taken by a waiter; its place is free, though the job itself
-    /// is still in the queue. Returns whether it is time to sweep the queue.
-    pub(crate) fn drop_out(&mut self) -> Sweep {
-        self.removed += 1;
-        self.dead += 1;
-        if self.dead >= 64 && self.dead >= self.pending() {
-            self.dead = 0;
-            Sweep::Due
-        } else {
-            Sweep::NotYet
-        }
-    }
-
-    /// Takes out the oldest pending job but for those that starting workers are to run.
-    pub(crate) fn take_oldest(&mut self, outbox: &mut Outbox, dead: &mut Vec<Job>) -> Option<Job> {
-        if self.pending() <= self.starting {
-            return None;
-        }
-        let mut ahead = self.starting;
-        let older = outbox.jobs.remove_live(&mut ahead, dead);
-        let oldest = older.or_else(|| self.inbox.remove_live(&mut ahead, dead))?;
-        if let Some(task) = oldest.pending() {
-            task.hand_back();
-        }
-        self.removed += 1;
-        Some(oldest)
-    }
-
-    /// Takes the oldest pending job for running, exchanging the buffers if the outbox is dry.
-    pub(crate) fn next_job(&mut self, outbox: &mut Outbox, dead: &mut Vec<Job>) -> Option<Job> {
-        self.shelf.pop_live(outbox, dead).or_else(|| {
-            std::mem::swap(&mut outbox.jobs, &mut self.inbox);
-            self.stamps.pause();
-            self.shelf.pop_live(outbox, dead)
-        })
-    }
-
-    /// Takes all pending jobs out, oldest first.
-    pub(crate) fn take_all(&mut self, outbox: &mut Outbox, dead: &mut Vec<Job>) -> Vec<Job> {
-        let mut all = Vec::with_capacity(self.pending());
-        while let Some(job) = outbox.take_back(dead) {
-            all.push(job);
-        }
-        std::mem::swap(&mut outbox.jobs, &mut self.inbox);
-        while let Some(job) = outbox.take_back(dead) {
-            all.push(job);
-        }
-        let count = all.len() as u64;
-        self.removed += count;
-        self.tally.handed_back += count;
-        all
     }
 
     // Waiting for something to change.
@@ -372,14 +344,6 @@ impl Desk {
         self.enter(Phase::Tidying);
         Tidy::Due
     }
-}
-
-/// Whether the queue has to be swept of jobs that need not be run any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub(crate) enum Sweep {
-    Due,
-    NotYet,
 }
 
 /// Whether the caller has to end the pool: run its last hook, then publish its end.

@@ -94,8 +94,9 @@ impl Hooks {
     }
 
     #[inline]
-    pub(crate) fn job_ended(&self, worker: &Worker, outcome: Outcome) {
+    pub(crate) fn job_ended(&self, worker: &Worker, outcome: impl FnOnce() -> Outcome) {
         if let Some(hook) = &self.after_job {
+            let outcome = outcome();
             self.contain(worker, "after_job", || hook(worker, outcome));
         }
     }

@@ -1,51 +1,54 @@
 //! Owns a job: a closure to run once, erased to a cache line.
 //!
-//! A job is five words of space, where it was made, a pointer to the operations on what lies in the
-//! space, and a stamp. A body that fits, in size and alignment, lies there itself; any other lies in
-//! a box whose pointer does.
+//! A job is a pointer to the operations on what lies in its space, where it was made, and six words of
+//! space. A body that fits, in size and alignment, lies there itself; any other lies in a box whose
+//! pointer does.
 //!
 //! INVARIANT: from the making of a `Job` to its `run` or its drop, `space` holds one initialised
 //! value of the very type whose operations `ops` names.
 
 use std::marker::PhantomData;
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::{MaybeUninit, offset_of};
 use std::panic::Location;
 
 use crate::error::{CancelReason, Payload};
 pub(crate) use crate::panic::{catch, discard_payload, drop_caught};
-use crate::stamp::Stamp;
 use crate::sync::{Arc, AtomicPtr, Mutex, Ordering};
 
 use self::around::compose;
 pub(crate) use self::around::{Around, Within, run_within};
 pub(crate) use self::asked::{enter_job, enter_policy};
+pub(crate) use self::block::{Block, Record};
 use self::body::{Body, Layer, Named, Plain, Tracked};
 pub use self::ended::Outcome;
 pub(crate) use self::ended::{Ended, News, Settlement};
 pub(crate) use self::layers::{Layers, PoolId};
 pub(crate) use self::location::{Origin, Site};
 pub(crate) use self::pending::{Bound, Help, Home, Moved, Pending, Queued};
+pub(crate) use self::slot::Slot;
 pub use self::waiting::Awaited;
 
 mod around; // what goes around its running
 mod asked; // panics of jobs that a policy runs or drops
+mod block; // the memory of those that are queued
 mod body; // what it carries
 mod calls; // what anybody may do with it
 mod ended; // how it ended
 mod layers; // which pools have wrapped it
 mod location; // where it comes from
 mod pending; // what pools know of it
+mod slot; // a place for one
 pub(crate) mod waiting; // how a thread waits for jobs
 
 /// The words of captures that a job holds without allocating.
-const WORDS: usize = 5;
+const WORDS: usize = 6;
 
 type Space = [MaybeUninit<usize>; WORDS];
 
 /// A closure to run once, taken by [`execute_job`](crate::Handle::execute_job) and given back by
 /// whatever could not run it.
 ///
-/// A job's captures of up to 40 bytes (20 where pointers have 32 bits), of ordinary alignment, are
+/// A job's captures of up to 48 bytes (24 where pointers have 32 bits), of ordinary alignment, are
 /// stored without an allocation.
 /// A job that was made together with a handle settles it when it is dropped unrun: the handle then
 /// says [`Cancelled`](crate::JoinError::Cancelled), so nobody waits for a job that nobody has.
@@ -62,13 +65,10 @@ type Space = [MaybeUninit<usize>; WORDS];
 /// ```
 #[repr(C)]
 pub struct Job {
-    // In this order a copy of the whole and one of the space alone are made of the same pieces: a
-    // processor stalls where it reads as one piece what it has just written as two.
-    space: Space,
-    site: Site,
+    // The queue relies on the order: it keeps no more of a job than the space that its body takes.
     ops: &'static Ops,
-    /// Since when it has been pending; not set before.
-    pub(crate) since: Stamp,
+    site: Site,
+    space: Space,
     /// What is inside is only known to be `Send`; see the `Sync` below.
     holds: PhantomData<*mut ()>,
 }
@@ -87,9 +87,8 @@ unsafe impl Sync for Job {}
 
 /// What can be done with the value in a job's space.
 struct Ops {
-    /// Takes the value out of the space and runs it. Most ends are plain ones and leave the `Ended`
-    /// as it was made, which is cheaper than to return one.
-    run: unsafe fn(*mut Space, &mut Ended),
+    /// Takes the value out of the space and runs it. Most jobs end plainly, and leave no `Ended`.
+    run: unsafe fn(*mut Space, &mut Option<Ended>),
     /// Drops the value in its place.
     drop: unsafe fn(*mut Space),
     /// Looks at the value.
@@ -99,6 +98,8 @@ struct Ops {
     /// False if there is nothing to look at, which saves the calls.
     has_handle: bool,
     has_name: bool,
+    /// The words of a job up to the end of the value.
+    words: usize,
 }
 
 /// A place for a site that one thread writes and others read.
@@ -220,12 +221,14 @@ impl<B: Body> Holding<B> {
         layer: Self::layer,
         has_handle: B::HAS_HANDLE,
         has_name: B::HAS_NAME,
+        words: offset_of!(Job, space).div_ceil(size_of::<usize>())
+            + size_of::<B>().div_ceil(size_of::<usize>()),
     };
 
     /// # Safety
     ///
     /// `space` holds an initialised `B`, which the caller gives up.
-    unsafe fn run(space: *mut Space, ended: &mut Ended) {
+    unsafe fn run(space: *mut Space, ended: &mut Option<Ended>) {
         // SAFETY:
         // - valid and aligned: the caller's promise, and `Job::holding` checked that `B` fits.
         // - not read again: the caller gives the value up.
@@ -311,19 +314,14 @@ impl Job {
         // - valid for a write of `B`: the assertion above has its size and alignment.
         // - nothing is overwritten that would need a drop: the space is uninitialised.
         unsafe { space.as_mut_ptr().cast::<B>().write(body) };
-        Self { space, site, ops: &Holding::<B>::OPS, since: Stamp::UNSET, holds: PhantomData }
+        Self { ops: &Holding::<B>::OPS, site, space, holds: PhantomData }
     }
 
     /// Runs the job, which was [started](Pending::start) if it has a handle.
-    #[inline]
-    #[expect(unsafe_code, reason = "calls the erased operation")]
     pub(crate) fn run_caught(self) -> Ended {
-        let mut job = ManuallyDrop::new(self);
-        let mut ended = Ended::PLAINLY;
-        // SAFETY: the space holds what `ops` operates on (the module's invariant), and
-        // `ManuallyDrop` keeps it from being dropped after this takes it.
-        unsafe { (job.ops.run)(&raw mut job.space, &mut ended) }
-        ended
+        let mut ended = None;
+        Slot::holding(self).run(&mut ended);
+        ended.unwrap_or(Ended::PLAINLY)
     }
 
     /// Returns whether the job has a handle.

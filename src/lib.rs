@@ -76,8 +76,8 @@
 //! [`Queue::Bounded`] (1,024 jobs unless told otherwise), [`Queue::Unbounded`], or
 //! [`Queue::Handoff`], in which a job is accepted only if a worker takes it at once. Jobs are
 //! started in the order of their submission; a worker that is started because the queue was full
-//! takes the oldest job, not the newest. Closures of up to 40 bytes (20 where pointers have 32 bits)
-//! are queued without an allocation; [`submit`](Handle::submit) makes one for closure, state and
+//! takes the oldest job, not the newest. Closures of up to 48 bytes (24 where pointers have 32 bits)
+//! are queued without an allocation, and one of a word takes three words of memory; [`submit`](Handle::submit) makes one for closure, state and
 //! result together.
 //!
 //! # Rejection

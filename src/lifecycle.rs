@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::desk::Tidy;
 use crate::error::{AwaitError, CancelReason};
 use crate::interrupt::{self, Within};
-use crate::job::Job;
+use crate::job::{Job, Slot};
 use crate::logging;
 use crate::phase::Phase;
 use crate::pool::Pool;
@@ -381,12 +381,15 @@ impl Pool {
         if !desk.is_stranded() {
             return false;
         }
-        let Some(job) = desk.next_job(&mut outbox, &mut dead) else { return false };
+        let mut slot = Slot::empty();
+        if !desk.next_job(&mut outbox, &mut slot, &mut dead) {
+            return false;
+        }
         let post = Arc::new(Post::taken_here());
         desk.caller_takes_over(Arc::clone(&post));
         drop(desk);
         drop(outbox);
-        self.run_as_caller(&post, job);
+        self.run_as_caller(&post, &mut slot);
         true
     }
 }

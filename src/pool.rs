@@ -10,7 +10,7 @@ use crate::error::Payload;
 use crate::hooks::{Hooks, Worker};
 use crate::interrupt::{self, Interrupt};
 use crate::job::waiting::Attention;
-use crate::job::{Job, Outcome, Settlement, drop_caught};
+use crate::job::{Ended, Slot, drop_caught};
 use crate::logging::{self, RateLimit};
 use crate::post::Post;
 use crate::queue::Shelf;
@@ -26,6 +26,7 @@ use crate::worker::ThreadMaker;
 mod role; // what a thread is to a pool
 mod home; // what handles and waiting threads ask of it
 mod room; // waiting for room
+mod unrun; // jobs that nobody runs
 
 pub(crate) use self::room::KeptRoom;
 
@@ -205,37 +206,37 @@ impl Drop for Pool {
 }
 
 impl Pool {
-    /// Runs a started job under the hooks, at a post that knows the time of the start.
+    /// Runs the started job in the slot under the hooks, at a post that knows the time of the start.
+    /// A job without a handle that returns leaves no `ended`, as in [`Slot::run`].
     #[inline]
     pub(crate) fn run(
         &self,
         worker: &Worker,
         post: &Post,
-        job: Job,
-    ) -> (Outcome, Option<Settlement>) {
-        let naming = post.begin(&job);
-        let ended = match self.hooks.job_starts(worker) {
+        slot: &mut Slot,
+        ended: &mut Option<Ended>,
+    ) {
+        let naming = post.begin(slot.job());
+        match self.hooks.job_starts(worker) {
             Ok(()) => {
-                let ended = job.run_caught();
-                self.hooks.job_ended(worker, ended.outcome);
-                ended
+                slot.run(ended);
+                self.hooks.job_ended(worker, || Ended::outcome(ended.as_ref()));
             }
-            Err(payload) => job.fail(payload),
-        };
-        if ended.unclaimed.is_some() || ended.stray.is_some() {
-            self.report_panics(post, ended.unclaimed, ended.stray);
+            Err(payload) => *ended = Some(slot.take().fail(payload)),
+        }
+        if let Some(ended) = ended {
+            self.report_panics(post, ended);
         }
         interrupt::end_job();
         post.end(naming);
-        (ended.outcome, ended.settlement)
     }
 
-    #[cold]
-    fn report_panics(&self, post: &Post, unclaimed: Option<Payload>, stray: Option<Payload>) {
-        if let Some(payload) = unclaimed {
+    /// Reports the panics of a job that nobody else will hear of.
+    fn report_panics(&self, post: &Post, ended: &mut Ended) {
+        if let Some(payload) = ended.unclaimed.take() {
             self.hooks.panicked_from(&self.name, "a job", post.origin().as_ref(), payload);
         }
-        self.report_destructor(stray);
+        self.report_destructor(ended.stray.take());
     }
 
     /// Reports the panic, if there was one, of the captures of a job that was not run.

@@ -56,9 +56,12 @@ impl Post {
         self.rest.lock().thread = Some(thread::current());
     }
 
-    /// Gives the jobs of this worker the moments of their starts.
-    pub(crate) fn starts(&self) -> Stamps {
-        Stamps::from(self.epoch)
+    /// A job is about to start; `starts` are those of this worker's jobs.
+    #[inline]
+    pub(crate) fn note_start(&self, starts: &mut Stamps) {
+        if let Some(since) = starts.renew(self.epoch) {
+            self.start(since);
+        }
     }
 
     fn now(&self) -> Stamp {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::sync::Instant;
 
-/// A moment, in nanoseconds since the pool was made.
+/// A moment, in nanoseconds since another, the epoch of who notes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stamp(pub(crate) u64);
 
@@ -26,52 +26,38 @@ const QUICK: u64 = 15_000;
 /// Gives jobs their stamps.
 #[repr(C)]
 pub(crate) struct Stamps {
-    last: Stamp,
     /// Jobs that got the last stamp, and may get it.
     given: u32,
     run: u32,
-    epoch: Instant,
+    last: Stamp,
 }
 
 impl Stamps {
     pub(crate) fn new() -> Self {
-        Self::from(Instant::now())
+        Self { given: 1, run: 1, last: Stamp::UNSET }
     }
 
-    /// Stamps that count from `epoch`.
-    pub(crate) fn from(epoch: Instant) -> Self {
-        Self { epoch, last: Stamp(0), given: 1, run: 1 }
-    }
-
-    /// The stamp of a job that is queued now.
+    /// The stamp of a job now, counted from `epoch`, if it is not the last one again.
     #[inline]
-    pub(crate) fn next(&mut self) -> Stamp {
-        let epoch = self.epoch;
-        self.next_at(|| at(epoch, Instant::now()))
+    pub(crate) fn renew(&mut self, epoch: Instant) -> Option<Stamp> {
+        if self.is_due() { Some(self.read(epoch)) } else { None }
     }
 
-    /// The stamp of a job now, if it is not the last one again.
+    /// Returns whether the next job is to have a stamp of its own.
     #[inline]
-    pub(crate) fn renew(&mut self) -> Option<Stamp> {
-        if self.given < self.run {
-            self.given += 1;
-            return None;
-        }
-        Some(self.note(at(self.epoch, Instant::now())))
+    fn is_due(&mut self) -> bool {
+        let is_due = self.given >= self.run;
+        self.given += u32::from(!is_due);
+        is_due
     }
 
-    #[inline]
-    fn next_at(&mut self, clock: impl FnOnce() -> Stamp) -> Stamp {
-        if self.given < self.run {
-            self.given += 1;
-            return self.last;
-        }
-        self.note(clock())
+    #[cold]
+    fn read(&mut self, epoch: Instant) -> Stamp {
+        self.note(at(epoch, Instant::now()))
     }
 
     /// Takes in a reading of the clock. The next run may be twice as long as the last one if that
     /// was quick, and is a single job otherwise.
-    #[cold]
     fn note(&mut self, now: Stamp) -> Stamp {
         let is_quick = now.0 - self.last.0 < QUICK * u64::from(self.given);
         self.run = if is_quick { (self.run * 2).min(MOST) } else { 1 };
@@ -85,11 +71,11 @@ impl Stamps {
         self.run = 1;
         self.given = 1;
     }
+}
 
-    /// How long ago a stamp was given.
-    pub(crate) fn age(&self, stamp: Stamp) -> Duration {
-        Duration::from_nanos(at(self.epoch, Instant::now()).0 - stamp.0)
-    }
+/// How long ago a stamp was given.
+pub(crate) fn age(epoch: Instant, stamp: Stamp) -> Duration {
+    Duration::from_nanos(at(epoch, Instant::now()).0 - stamp.0)
 }
 
 /// The stamp of a moment.

@@ -1,14 +1,12 @@
 //! Owns the way of a job into the pool: decided at the desk, then handed to an idle worker, queued,
 //! or given back; and what a policy can do with one that was not taken.
 
-use std::fmt;
-
 use crate::admission::{Attempt, Decision};
 use crate::desk::{Desk, Wake};
 use crate::error::CancelReason;
 use crate::hooks::Worker;
 use crate::interrupt;
-use crate::job::{Awaited, Home, Job, Moved, drop_caught, enter_job};
+use crate::job::{Awaited, Ended, Home, Job, Moved, Slot, enter_job};
 use crate::logging;
 use crate::phase::Phase;
 use crate::pool::Pool;
@@ -22,16 +20,38 @@ impl Pool {
     /// Takes the job, or asks the policy what to do with it.
     #[inline]
     pub(crate) fn execute(self: &Arc<Self>, job: Job) -> Result<(), Rejected> {
-        if self.hooks.wrap_job.is_some() {
-            return self.execute_wrapped(job);
-        }
-        self.admit(job).or_else(|rejected| self.consult(rejected, Deadline::NEVER))
+        self.execute_from(&mut Slot::holding(job))
     }
 
-    /// Apart, so that a job that nothing wraps is not moved once more.
+    fn execute_from(self: &Arc<Self>, slot: &mut Slot) -> Result<(), Rejected> {
+        if self.hooks.wrap_job.is_some() {
+            return self.execute_wrapped(slot);
+        }
+        let mut desk = lock_patiently(&self.desk);
+        if desk.is_clear() && !slot.job().has_handle() {
+            desk.enqueue_as_before(slot);
+            return Ok(());
+        }
+        self.execute_at(desk, slot)
+    }
+
     #[cold]
-    fn execute_wrapped(self: &Arc<Self>, job: Job) -> Result<(), Rejected> {
-        self.admit(self.wrap(job)).or_else(|rejected| self.consult(rejected, Deadline::NEVER))
+    fn execute_wrapped(self: &Arc<Self>, slot: &mut Slot) -> Result<(), Rejected> {
+        let mut slot = Slot::holding(self.wrap(slot.take()));
+        let desk = lock_patiently(&self.desk);
+        self.execute_at(desk, &mut slot)
+    }
+
+    #[inline(never)]
+    fn execute_at(
+        self: &Arc<Self>,
+        desk: MutexGuard<'_, Desk>,
+        slot: &mut Slot,
+    ) -> Result<(), Rejected> {
+        match self.admit_at(desk, slot) {
+            Ok(()) => Ok(()),
+            Err(reason) => self.consult(Rejected::new(slot.take(), reason), Deadline::NEVER),
+        }
     }
 
     /// What the user has every job go through.
@@ -107,16 +127,20 @@ impl Pool {
     }
 
     /// Takes the job or returns it, not counted.
-    #[inline]
     pub(crate) fn admit(self: &Arc<Self>, job: Job) -> Result<(), Rejected> {
-        let mut desk = lock_patiently(&self.desk);
+        let mut slot = Slot::holding(job);
+        let desk = lock_patiently(&self.desk);
+        self.admit_at(desk, &mut slot).map_err(|reason| Rejected::new(slot.take(), reason))
+    }
+
+    /// Takes the job out of the slot, or leaves it there, not counted.
+    fn admit_at(
+        self: &Arc<Self>,
+        mut desk: MutexGuard<'_, Desk>,
+        slot: &mut Slot,
+    ) -> Result<(), RejectReason> {
         let decision = desk.decide(Attempt::First);
-        if decision == Decision::Enqueue {
-            self.enqueue(desk, job);
-            Ok(())
-        } else {
-            self.follow(decision, desk, job)
-        }
+        self.follow(decision, desk, slot)
     }
 
     /// Does what was decided, starting workers and deciding again as often as it takes.
@@ -124,22 +148,22 @@ impl Pool {
         self: &'a Arc<Self>,
         mut decision: Decision,
         mut desk: MutexGuard<'a, Desk>,
-        job: Job,
-    ) -> Result<(), Rejected> {
+        slot: &mut Slot,
+    ) -> Result<(), RejectReason> {
         let mut attempt = Attempt::First;
         loop {
             match decision {
                 Decision::Enqueue => {
-                    self.enqueue(desk, job);
+                    self.enqueue(desk, slot);
                     return Ok(());
                 }
                 Decision::HandOff => {
-                    self.hand_off(desk, job);
+                    self.hand_off(desk, slot);
                     return Ok(());
                 }
                 Decision::HandOffAndStart => {
                     let recruit = desk.recruit();
-                    self.hand_off(desk, job);
+                    self.hand_off(desk, slot);
                     // The job is accepted: what the start comes to is not its submitter's concern.
                     self.start(recruit).ok();
                     return Ok(());
@@ -157,31 +181,21 @@ impl Pool {
                     desk.brought();
                     decision = desk.decide(attempt);
                 }
-                Decision::Saturated => return Err(Rejected::new(job, RejectReason::Saturated)),
-                Decision::Refused => return Err(Rejected::new(job, RejectReason::Shutdown)),
-                Decision::Unstaffed => return Err(Rejected::new(job, RejectReason::SpawnFailed)),
+                Decision::Saturated => return Err(RejectReason::Saturated),
+                Decision::Refused => return Err(RejectReason::Shutdown),
+                Decision::Unstaffed => return Err(RejectReason::SpawnFailed),
             }
         }
     }
 
-    #[expect(clippy::inline_always, reason = "measured: a job is moved once, into its place")]
-    #[inline(always)]
-    pub(crate) fn enqueue(self: &Arc<Self>, mut desk: MutexGuard<'_, Desk>, job: Job) {
-        if job.has_handle() || !desk.is_quiet() {
-            self.enqueue_told(desk, job);
-        } else {
-            desk.enqueue(job);
-        }
-    }
-
-    /// Queues a job of which others may have to be told: its handle, who waits for it, and parked
+    /// Queues a job, and tells those whom it may concern: its handle, who waits for it, and parked
     /// workers.
-    fn enqueue_told(self: &Arc<Self>, mut desk: MutexGuard<'_, Desk>, job: Job) {
-        let Some(moved) = self.take_in(&desk, &job) else {
-            Self::leave_out(desk, job);
+    pub(crate) fn enqueue(self: &Arc<Self>, mut desk: MutexGuard<'_, Desk>, slot: &mut Slot) {
+        let Some(moved) = self.take_in(&desk, slot.job()) else {
+            Self::leave_out(desk, slot.take());
             return;
         };
-        desk.enqueue(job);
+        desk.enqueue(slot);
         let looks = desk.note_queued();
         drop(desk);
         moved.tell();
@@ -190,18 +204,18 @@ impl Pool {
         }
     }
 
-    fn hand_off(self: &Arc<Self>, mut desk: MutexGuard<'_, Desk>, job: Job) {
-        let moved = match self.take_in(&desk, &job) {
-            Some(moved) if job.start() => moved,
+    fn hand_off(self: &Arc<Self>, mut desk: MutexGuard<'_, Desk>, slot: &mut Slot) {
+        let moved = match self.take_in(&desk, slot.job()) {
+            Some(moved) if slot.job().start() => moved,
             Some(_) | None => {
-                Self::leave_out(desk, job);
+                Self::leave_out(desk, slot.take());
                 return;
             }
         };
         let mailbox = desk.choose_idle().expect("decided under this lock that one is idle");
         drop(desk);
         moved.tell();
-        send(&mailbox, job);
+        send(&mailbox, slot.take());
     }
 
     /// A job that its handle cancelled before it came here; the room it was woken for is another's.
@@ -243,7 +257,7 @@ impl Pool {
             };
             desk.tally.discarded += 1;
             drop(outbox);
-            self.enqueue(desk, job);
+            self.enqueue(desk, &mut Slot::holding(job));
             oldest.because(CancelReason::Discarded);
             self.drop_contained(oldest);
             self.drop_all(dead);
@@ -294,56 +308,34 @@ impl Pool {
         desk.caller_starts(Arc::clone(&post));
         drop(desk);
         moved.tell();
-        self.run_as_caller(&post, job);
+        self.run_as_caller(&post, &mut Slot::holding(job));
         Ok(())
     }
 
     /// Runs a job that the desk counts as a caller's.
-    pub(crate) fn run_as_caller(&self, post: &Arc<Post>, job: Job) {
+    pub(crate) fn run_as_caller(&self, post: &Arc<Post>, slot: &mut Slot) {
         let role = self.enter_as_caller(post);
         let entered = enter_job();
         let frame = interrupt::enter_inline(&self.stop);
         let worker = Worker { index: 0, pool: Arc::clone(&self.name) };
         post.start_now();
-        let (outcome, settlement) = self.run(&worker, post, job);
+        let mut ended = None;
+        self.run(&worker, post, slot, &mut ended);
         drop(frame);
         drop(entered);
         let mut desk = self.desk.lock();
-        desk.tally.end(outcome);
+        desk.tally.end(Ended::outcome(ended.as_ref()));
         desk.caller_ends(post);
-        if let Some(owed) = &settlement {
+        if let Some(owed) = ended.as_ref().and_then(|ended| ended.settlement.as_ref()) {
             owed.publish();
         }
         let wakes = desk.note_change();
         drop(desk);
         wakes.wake();
-        drop(settlement);
+        drop(ended);
         drop(role);
         let tidy = self.desk.lock().try_tidy();
         self.tidy(tidy);
-    }
-
-    /// Drops a job that will not be run. A panic of its captures is reported and goes no further.
-    pub(crate) fn drop_contained(&self, job: Job) {
-        self.report_destructor(drop_caught(job).err());
-    }
-
-    pub(crate) fn drop_all(&self, jobs: Vec<Job>) {
-        for job in jobs {
-            self.drop_contained(job);
-        }
-    }
-
-    /// Drops accepted jobs that nobody takes over, and says which.
-    pub(crate) fn drop_unrun(&self, jobs: Vec<Job>) {
-        if !jobs.is_empty() {
-            let count = jobs.len();
-            logging::write!(Warn, "pool {}: drops {count} jobs unrun: {}", self.name, Named(&jobs));
-        }
-        for job in &jobs {
-            job.because(CancelReason::Shutdown);
-        }
-        self.drop_all(jobs);
     }
 
     pub(crate) fn count_rejected(&self) {
@@ -355,23 +347,6 @@ impl Pool {
     }
 }
 
-/// Jobs by their names or places, but no endless line of them.
-struct Named<'a>(&'a [Job]);
-
-impl fmt::Display for Named<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const MOST: usize = 20;
-        for (place, job) in self.0.iter().take(MOST).enumerate() {
-            let comma = if place == 0 { "" } else { ", " };
-            match job.name() {
-                Some(name) => write!(f, "{comma}{name:?}")?,
-                None => write!(f, "{comma}one submitted at {}", job.submitted_at())?,
-            }
-        }
-        if self.0.len() > MOST { f.write_str(", …") } else { Ok(()) }
-    }
-}
-
 /// Sends a worker the job for which it was taken off the idle stack.
 fn send(mailbox: &Sender<Wake>, job: Job) {
     // Nobody else sends a job there: a worker is on the stack once. And the worker receives until
@@ -380,6 +355,3 @@ fn send(mailbox: &Sender<Wake>, job: Job) {
         unreachable!("a chosen worker's mailbox has room for its job");
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,34 +1,25 @@
-//! Owns a worker's life: the start of its thread, the loop of take, run and settle, its rest, and
-//! its leaving.
-//!
-//! A worker counts a job as ended and takes its next one, or its place on the idle stack, before it
-//! tells the job's handle: so whoever has joined a job finds its worker free.
+//! Owns a worker's life: the start of its thread, its work, and its leaving.
 
 use std::cell::Cell;
 use std::fmt;
 use std::io;
 
-use crate::admission::Rest;
-use crate::desk::{Desk, Idling, Prompt, Recruit, Wake};
+use crate::desk::Recruit;
 use crate::error::panic_text;
 use crate::hooks::Worker;
 use crate::interrupt;
-use crate::job::{Job, Settlement, catch, discard_payload};
+use crate::job::{catch, discard_payload};
 use crate::logging;
 use crate::pool::Pool;
-use crate::queue::{Outbox, Popped};
-use crate::settings::Tenure;
 use crate::stack;
 use crate::stats::Ends;
 use crate::sync::thread::{Builder as ThreadBuilder, JoinHandle};
-use crate::sync::{
-    Arc, AtomicBool, Instant, MutexGuard, Ordering, Receiver, RecvTimeoutError, Sender, bounded,
-    thread_local,
-};
-use crate::wait::{Deadline, spin_until};
+use crate::sync::{Arc, AtomicBool, Ordering, thread_local};
 
 use self::last_step::LastStep;
+use self::shift::Shift;
 
+mod shift; // its work
 mod last_step; // the end of its thread
 
 type Factory = Box<dyn Fn(WorkerThread) -> io::Result<JoinHandle<()>> + Send + Sync>;
@@ -170,18 +161,21 @@ impl WorkerThread {
         pool.hooks.thread_started(&self.worker);
         // The interrupt that the hook may have asked for is not the first job's.
         interrupt::end_job();
-        let (mailbox, mail) = bounded(2);
-        Shift { pool: &pool, worker: &self.worker, ends: &self.ends, mailbox, mail }.work();
+        Shift::new(&pool, &self.worker, &self.ends).work();
         // It has left: what it still runs is not counted by it.
         drop(role);
         let role = pool.enter_hook();
         pool.hooks.thread_stops(&self.worker);
         logging::write!(Trace, "pool {}: worker {} stops", pool.name, self.worker.index);
         drop(role);
+        let mut outbox = pool.outbox.lock();
         let mut desk = pool.desk.lock();
+        let blocks = desk.drop_memory(&mut outbox);
         desk.departed();
         let tidy = desk.try_tidy();
         drop(desk);
+        drop(outbox);
+        drop(blocks);
         pool.tidy(tidy);
         pool.join_gone();
     }
@@ -216,179 +210,4 @@ impl fmt::Debug for WorkerThread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WorkerThread").field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-/// What a worker does after it has looked for a job.
-enum Next {
-    Run(Job),
-    /// It is on the idle stack, or has left.
-    Rest(Rest),
-}
-
-/// Whether a worker looks for its first job.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Arrival {
-    New,
-    Known,
-}
-
-/// Whether the last job that a worker ran had a handle.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Last {
-    Awaited,
-    Plain,
-}
-
-/// A worker at work.
-struct Shift<'a> {
-    pool: &'a Arc<Pool>,
-    worker: &'a Worker,
-    ends: &'a Ends,
-    mailbox: Sender<Wake>,
-    mail: Receiver<Wake>,
-}
-
-impl Shift<'_> {
-    fn work(&self) {
-        let mut last = Last::Plain;
-        let mut starts = self.ends.post.starts();
-        let mut next = self.look(self.pool.outbox.lock(), Arrival::New, None);
-        loop {
-            let job = match next {
-                Next::Run(job) => job,
-                Next::Rest(rest) => {
-                    starts.pause();
-                    match self.rest(rest, last) {
-                        Some(job) => job,
-                        None => return,
-                    }
-                }
-            };
-            if let Some(since) = starts.renew() {
-                self.ends.post.start(since);
-            }
-            let (outcome, settlement) = self.pool.run(self.worker, &self.ends.post, job);
-            self.ends.note(outcome);
-            last = if settlement.is_some() { Last::Awaited } else { Last::Plain };
-            next = self.take(settlement.as_ref());
-            drop(settlement);
-        }
-    }
-
-    /// Takes the oldest pending job, or a place on the idle stack, or leaves. The handle of the last
-    /// job, if it has one, is owed the news: it gets it no later than this worker is seen idle.
-    #[expect(clippy::inline_always, reason = "measured: a job is moved once, out of its place")]
-    #[inline(always)]
-    fn take(&self, owed: Option<&Settlement>) -> Next {
-        loop {
-            let mut outbox = self.pool.outbox.lock_patiently();
-            if outbox.room_wanted || outbox.look {
-                return self.look(outbox, Arrival::Known, owed);
-            }
-            match self.pool.outbox.pop(&mut outbox) {
-                Some(Popped::Started(job)) => return Next::Run(job),
-                Some(Popped::Dead(job)) => {
-                    drop(outbox);
-                    drop(job);
-                }
-                None => return self.look(outbox, Arrival::Known, owed),
-            }
-        }
-    }
-
-    /// The same, decided at the desk.
-    #[inline(never)]
-    fn look(
-        &self,
-        mut outbox: MutexGuard<'_, Outbox>,
-        arrival: Arrival,
-        owed: Option<&Settlement>,
-    ) -> Next {
-        // To be dropped after the guards.
-        let mut dead = Vec::new();
-        let mut desk = self.pool.desk.lock();
-        if arrival == Arrival::New {
-            desk.recruit_arrived(self.worker.index);
-            self.pool.was_refused.lower();
-        }
-        let has_served = arrival == Arrival::Known && desk.settings().tenure == Tenure::OneJob;
-        // A new worker takes a job whatever has changed since it was asked for, as in the JDK. Others
-        // rely on it; and where workers park for a moment only, no spare comes in time.
-        let is_surplus = arrival == Arrival::Known && desk.is_oversized();
-        if has_served || is_surplus {
-            let wakes = desk.retire(self.worker.index);
-            if let Some(owed) = owed {
-                owed.publish();
-            }
-            outbox.look = desk.calls_workers();
-            drop(desk);
-            drop(outbox);
-            wakes.wake();
-            return Next::Rest(Rest::Leave);
-        }
-        outbox.look = desk.calls_workers();
-        if let Some(job) = desk.next_job(&mut outbox, &mut dead) {
-            if outbox.room_wanted {
-                give_room(outbox, desk);
-            } else {
-                drop(desk);
-                drop(outbox);
-            }
-            return Next::Run(job);
-        }
-        drop(outbox);
-        let (rest, wakes) = desk.rest(self.worker.index, &self.mailbox);
-        if let Some(owed) = owed {
-            owed.publish();
-        }
-        drop(desk);
-        wakes.wake();
-        Next::Rest(rest)
-    }
-
-    /// Waits for a job; returns none if the worker has left instead.
-    fn rest(&self, mut rest: Rest, last: Last) -> Option<Job> {
-        // Who has just been told a result often comes with the next job at once. Others queue theirs,
-        // and to hand those over one by one would cost more.
-        let mut early = match last {
-            Last::Awaited => spin_until(|| self.mail.try_recv().ok()),
-            Last::Plain => None,
-        };
-        let since = Instant::now();
-        loop {
-            let until = match rest {
-                Rest::Leave => return None,
-                Rest::Forever | Rest::Overdue => Deadline::NEVER,
-                Rest::For(time) => Deadline::since(since, time),
-            };
-            let received = match (early.take(), until.instant()) {
-                (Some(wake), _) => Ok(wake),
-                (None, None) => self.mail.recv().map_err(RecvTimeoutError::from),
-                (None, Some(at)) => self.mail.recv_deadline(at),
-            };
-            let prompt = match received {
-                Ok(Wake::Run(job)) => return Some(job),
-                Ok(Wake::Look) => Prompt::Told,
-                Err(RecvTimeoutError::Timeout) => Prompt::TimeOver,
-                Err(RecvTimeoutError::Disconnected) => {
-                    unreachable!("the worker itself holds a sender of its mailbox")
-                }
-            };
-            let (idling, wakes) = self.pool.desk.lock().look(self.worker.index, prompt, since);
-            wakes.wake();
-            rest = match idling {
-                Idling::Chosen => Rest::Forever,
-                Idling::Decided(rest) => rest,
-            };
-        }
-    }
-}
-
-/// A job was taken while somebody waits for room.
-fn give_room(mut outbox: MutexGuard<'_, Outbox>, mut desk: MutexGuard<'_, Desk>) {
-    let wakes = desk.note_change();
-    outbox.room_wanted = desk.is_room_wanted();
-    drop(desk);
-    drop(outbox);
-    wakes.wake();
 }

@@ -1,7 +1,7 @@
 //! Owns how the desk's counts, and those of the workers, become the figures that users see.
 
 use super::Desk;
-use crate::stamp::Stamp;
+use crate::stamp::{self, Stamp};
 use crate::stats::PoolStats;
 
 impl Desk {
@@ -40,7 +40,7 @@ impl Desk {
             discarded: self.tally.discarded,
             caller_ran: self.tally.caller_ran,
             spawn_failures: self.tally.spawn_failures,
-            oldest_pending: oldest.map(|since| self.stamps.age(since)),
+            oldest_pending: oldest.map(|since| stamp::age(self.epoch, since)),
         }
     }
 }

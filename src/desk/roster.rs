@@ -63,7 +63,9 @@ pub(crate) struct Recruit {
 
 impl Desk {
     pub(super) fn pop_idle(&mut self) -> Option<Sender<Wake>> {
-        self.idle.pop().map(|idle| idle.mailbox)
+        let idle = self.idle.pop()?;
+        self.memory.forget(idle.index);
+        Some(idle.mailbox)
     }
 
     pub(crate) fn recruit(&mut self) -> Recruit {
@@ -141,6 +143,7 @@ impl Desk {
     fn dismiss(&mut self, index: usize) -> Option<Arc<Ends>> {
         self.parked.spares = self.parked.spares.saturating_sub(1);
         self.parked.forget(index);
+        self.memory.forget(index);
         self.workers.remove(&index)
     }
 
@@ -208,6 +211,10 @@ impl Desk {
         }
         self.idle[place].is_overdue = rest == Rest::Overdue;
         (Idling::Decided(rest), Wakes::default())
+    }
+
+    pub(crate) fn is_idle(&self, index: usize) -> bool {
+        self.idle.iter().any(|idle| idle.index == index)
     }
 
     /// A worker leaves: it takes no further job, and its counts pass to the pool.

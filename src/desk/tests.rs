@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::parked::SHORT_WAIT;
 use super::*;
+use crate::job::Job;
 use crate::job::waiting::Parting;
 use crate::settings::{CoreTimeout, Growth, Tenure};
 use crate::sync::{Instant, Receiver, bounded, thread};
@@ -25,7 +26,7 @@ fn desk(max: usize, tenure: Tenure) -> Desk {
 
 fn enqueue(desk: &mut Desk, jobs: usize) {
     for _ in 0..jobs {
-        desk.enqueue(Job::new(|| ()));
+        desk.enqueue(&mut Slot::holding(Job::new(|| ())));
     }
 }
 
@@ -37,8 +38,9 @@ fn no_job_is_queued_beside_a_free_worker_though_more_were_popped_than_seen() {
     enqueue(&mut desk, 2);
     let (shelf, mut dead) = (Arc::clone(&desk.shelf), Vec::new());
     let mut outbox = shelf.lock();
-    while let Some(job) = desk.next_job(&mut outbox, &mut dead) {
-        drop(job);
+    let mut slot = Slot::empty();
+    while desk.next_job(&mut outbox, &mut slot, &mut dead) {
+        drop(slot.take());
     }
     drop(outbox);
     let (mailbox, _mail) = bounded(2);

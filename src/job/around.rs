@@ -1,7 +1,7 @@
 //! Owns what goes around the running of a job.
 
 use super::body::Layer;
-use super::{Body, Ended, Job, Outcome, PoolId, catch, drop_caught};
+use super::{Body, Ended, Job, PoolId, catch, drop_caught};
 use crate::error::Payload;
 use crate::sync::Arc;
 
@@ -64,17 +64,12 @@ impl<W: FnOnce(&mut dyn FnMut()) + Send + 'static> Body for Wrapped<W> {
     const HAS_HANDLE: bool = false;
     const HAS_NAME: bool = true;
 
-    fn run(self, ended: &mut Ended) {
+    fn run(self, ended: &mut Option<Ended>) {
         let Self { inner, around, by: _ } = self;
         let Within { result, other } = run_within(around, move || inner.run_caught());
-        match result {
-            Ok(inner) => *ended = inner,
-            Err(payload) => {
-                ended.outcome = Outcome::Panicked;
-                ended.unclaimed = Some(payload);
-            }
-        }
-        ended.note_other(other);
+        let mut outer = result.unwrap_or_else(Ended::panicked);
+        outer.note_other(other);
+        *ended = Some(outer);
     }
 
     fn name(&self) -> Option<&Arc<str>> {

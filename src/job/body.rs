@@ -1,6 +1,6 @@
 //! Owns what jobs carry: closures, plain or with a name, and the side of those with a handle.
 
-use super::{Ended, Job, Outcome, Pending, PoolId, catch};
+use super::{Ended, Job, Pending, PoolId, catch};
 use crate::sync::Arc;
 
 /// A job that something goes around, and the pool whose hook has put it there, if one has.
@@ -13,8 +13,9 @@ pub(crate) trait Body: Send + 'static {
     /// Whether `name` can have an answer.
     const HAS_NAME: bool;
 
-    /// Runs it and notes what is to be noted. Never unwinds: a panic of the user's code is a note.
-    fn run(self, ended: &mut Ended);
+    /// Runs it and notes what is to be noted, if anything is. Never unwinds: a panic of the user's code
+    /// is a note.
+    fn run(self, ended: &mut Option<Ended>);
 
     /// Returns the side of the job that its handle sees, if it has one.
     fn pending(&self) -> Option<&Arc<dyn Pending>> {
@@ -38,10 +39,9 @@ impl<F: FnOnce() + Send + 'static> Body for Plain<F> {
     const HAS_HANDLE: bool = false;
     const HAS_NAME: bool = false;
 
-    fn run(self, ended: &mut Ended) {
+    fn run(self, ended: &mut Option<Ended>) {
         if let Err(payload) = catch(self.0) {
-            ended.outcome = Outcome::Panicked;
-            ended.unclaimed = Some(payload);
+            *ended = Some(Ended::panicked(payload));
         }
     }
 }
@@ -56,7 +56,7 @@ impl<F: FnOnce() + Send + 'static> Body for Named<F> {
     const HAS_HANDLE: bool = false;
     const HAS_NAME: bool = true;
 
-    fn run(self, ended: &mut Ended) {
+    fn run(self, ended: &mut Option<Ended>) {
         Plain(self.f).run(ended);
     }
 
@@ -72,8 +72,8 @@ impl Body for Tracked {
     const HAS_HANDLE: bool = true;
     const HAS_NAME: bool = true;
 
-    fn run(mut self, ended: &mut Ended) {
-        *ended = self.0.take().expect("only its own run empties it").execute();
+    fn run(mut self, ended: &mut Option<Ended>) {
+        *ended = Some(self.0.take().expect("only its own run empties it").execute());
     }
 
     fn pending(&self) -> Option<&Arc<dyn Pending>> {
@@ -97,7 +97,7 @@ impl<B: Body> Body for Box<B> {
     const HAS_HANDLE: bool = B::HAS_HANDLE;
     const HAS_NAME: bool = B::HAS_NAME;
 
-    fn run(self, ended: &mut Ended) {
+    fn run(self, ended: &mut Option<Ended>) {
         (*self).run(ended);
     }
 

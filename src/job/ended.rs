@@ -42,6 +42,16 @@ impl Ended {
     pub(super) const PLAINLY: Self =
         Self { outcome: Outcome::Completed, unclaimed: None, stray: None, settlement: None };
 
+    /// A job without a handle whose panic nobody else will hear of.
+    pub(super) fn panicked(payload: Payload) -> Self {
+        Self { outcome: Outcome::Panicked, unclaimed: Some(payload), ..Self::PLAINLY }
+    }
+
+    /// How a job ended that left this, or nothing.
+    pub(crate) fn outcome(left: Option<&Self>) -> Outcome {
+        left.map_or(Outcome::Completed, |ended| ended.outcome)
+    }
+
     /// Notes one more panic that nobody else will hear of.
     pub(crate) fn note_other(&mut self, panic: Option<Payload>) {
         if panic.is_none() {

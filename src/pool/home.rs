@@ -6,7 +6,7 @@ use crate::error::Payload;
 use crate::hooks::Worker;
 use crate::interrupt;
 use crate::job::waiting::{Attention, Parting, Standing};
-use crate::job::{Bound, Help, Home, Job, Origin, Pending, enter_job};
+use crate::job::{Bound, Ended, Help, Home, Job, Origin, Pending, Slot, enter_job};
 use crate::post::Post;
 use crate::stack;
 use crate::stats::Ends;
@@ -63,10 +63,10 @@ impl Home for Pool {
         drop(desk);
         wakes.wake();
         self.sweep(sweep);
-        let job = Job::tracked(Arc::clone(task));
+        let mut slot = Slot::holding(Job::tracked(Arc::clone(task)));
         match (worker, caller) {
-            (Some((ends, worker)), _) => self.run_inline(&ends, &worker, job),
-            (None, Some(post)) => self.run_as_caller(&post, job),
+            (Some((ends, worker)), _) => self.run_inline(&ends, &worker, &mut slot),
+            (None, Some(post)) => self.run_as_caller(&post, &mut slot),
             (None, None) => unreachable!("a thread that is no worker is a caller"),
         }
         help
@@ -161,17 +161,18 @@ impl Pool {
     }
 
     /// Runs a started job on a worker whose own job waits for it.
-    fn run_inline(&self, ends: &Ends, worker: &Worker, job: Job) {
+    fn run_inline(&self, ends: &Ends, worker: &Worker, slot: &mut Slot) {
         // A frame of its own: the waiting job's interrupt comes back after.
         let frame = interrupt::enter_inline(&self.stop);
         let entered = enter_job();
         ends.post.push_down();
         ends.post.start_now();
-        let (outcome, settlement) = self.run(worker, &ends.post, job);
+        let mut ended = None;
+        self.run(worker, &ends.post, slot, &mut ended);
         ends.post.pop_up();
         drop(entered);
         drop(frame);
-        ends.note(outcome);
-        drop(settlement);
+        ends.note(Ended::outcome(ended.as_ref()));
+        drop(ended);
     }
 }

@@ -5,7 +5,7 @@ use crate::admission::Attempt;
 use crate::desk::{Desk, Turn};
 use crate::error::AwaitError;
 use crate::job::waiting::{Look, Place, Progress, Waiting};
-use crate::job::{Home, Job};
+use crate::job::{Home, Job, Slot};
 use crate::phase::Phase;
 use crate::rejection::{RejectReason, Rejected};
 use crate::sync::{Arc, lock_patiently};
@@ -18,11 +18,12 @@ impl Pool {
         // A worker stays parked until the job is with another.
         let _parked = room.use_now(&mut desk);
         let decision = desk.decide(Attempt::First);
-        let taken = self.follow(decision, desk, job);
+        let mut slot = Slot::holding(job);
+        let taken = self.follow(decision, desk, &mut slot);
         // Where the place was made by the start of a worker the next in line has been waiting for this.
         let wakes = self.desk.lock().note_change();
         wakes.wake();
-        taken
+        taken.map_err(|reason| Rejected::new(slot.take(), reason))
     }
 
     /// Takes the job as soon as there is room, or returns it, not counted.
@@ -97,7 +98,7 @@ impl Pool {
             };
             let mut desk = self.desk.lock();
             if desk.phase() == Phase::Running && desk.may_queue_beyond() {
-                self.enqueue(desk, job);
+                self.enqueue(desk, &mut Slot::holding(job));
                 return Ok(());
             }
             drop(desk);

@@ -1099,12 +1099,15 @@ fn captures_at_the_edge_of_the_inline_space_arrive_whole() {
     exactly::<31>();
     exactly::<32>(); // 40 bytes with the reference
     exactly::<33>();
-    // 40 and 41 bytes to the byte.
-    let (low, high) = ([1_u8; 40], [2_u8; 41]);
-    let body = move || assert_eq!(low.map(u32::from).iter().sum::<u32>(), 40);
-    assert_eq!(size_of_val(&body), 40);
-    let bigger = move || assert_eq!(high.map(u32::from).iter().sum::<u32>(), 82);
-    assert_eq!(size_of_val(&bigger), 41);
+    exactly::<39>();
+    exactly::<40>(); // 48 bytes with the reference
+    exactly::<41>();
+    // 48 and 49 bytes to the byte.
+    let (low, high) = ([1_u8; 48], [2_u8; 49]);
+    let body = move || assert_eq!(low.map(u32::from).iter().sum::<u32>(), 48);
+    assert_eq!(size_of_val(&body), 48);
+    let bigger = move || assert_eq!(high.map(u32::from).iter().sum::<u32>(), 98);
+    assert_eq!(size_of_val(&bigger), 49);
     let pool = single();
     settled(pool.submit(body).unwrap()).unwrap();
     settled(pool.submit(bigger).unwrap()).unwrap();

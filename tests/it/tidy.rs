@@ -101,11 +101,12 @@ fn every_file_says_what_it_owns() {
 }
 
 #[test]
-fn unsafe_code_stands_in_one_file() {
+fn unsafe_code_stands_in_the_room_of_the_job() {
     for (name, text) in sources("src") {
         let uses =
             text.contains("unsafe {") || text.contains("unsafe impl") || text.contains("unsafe fn");
-        assert_eq!(uses, name == "job.rs", "unsafe code in {name}");
+        let may = ["job.rs", "job/block.rs", "job/slot.rs"].contains(&name.as_str());
+        assert_eq!(uses, may, "unsafe code in {name}");
     }
 }
 

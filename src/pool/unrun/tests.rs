@@ -15,5 +15,5 @@ fn jobs_are_named_in_their_order_and_twenty_at_most() {
     assert!(of(21).ends_with(r#", "job 20", …"#), "{}", of(21));
     assert_eq!(of(19).matches(", ").count(), 18);
     let anonymous = Named(&[Job::new(|| ())]).to_string();
-    assert!(anonymous.starts_with("one submitted at src/submit/tests.rs:"), "{anonymous}");
+    assert!(anonymous.starts_with("one submitted at src/pool/unrun/tests.rs:"), "{anonymous}");
 }
