@@ -239,7 +239,7 @@ impl Desk {
     #[inline(always)]
     pub(crate) fn enqueue(&mut self, slot: &mut Slot) {
         self.pushed += 1;
-        if let Some(since) = self.stamps.renew(self.epoch) {
+        if let Some(since) = self.stamps.renew(&self.epoch) {
             self.inbox.push_since(since);
         }
         self.inbox.push(slot);

@@ -59,7 +59,7 @@ impl Post {
     /// A job is about to start; `starts` are those of this worker's jobs.
     #[inline]
     pub(crate) fn note_start(&self, starts: &mut Stamps) {
-        if let Some(since) = starts.renew(self.epoch) {
+        if let Some(since) = starts.renew(&self.epoch) {
             self.start(since);
         }
     }

@@ -39,21 +39,17 @@ impl Stamps {
 
     /// The stamp of a job now, counted from `epoch`, if it is not the last one again.
     #[inline]
-    pub(crate) fn renew(&mut self, epoch: Instant) -> Option<Stamp> {
-        if self.is_due() { Some(self.read(epoch)) } else { None }
-    }
-
-    /// Returns whether the next job is to have a stamp of its own.
-    #[inline]
-    fn is_due(&mut self) -> bool {
-        let is_due = self.given >= self.run;
-        self.given += u32::from(!is_due);
-        is_due
+    pub(crate) fn renew(&mut self, epoch: &Instant) -> Option<Stamp> {
+        if self.given < self.run {
+            self.given += 1;
+            return None;
+        }
+        Some(self.read(epoch))
     }
 
     #[cold]
-    fn read(&mut self, epoch: Instant) -> Stamp {
-        self.note(at(epoch, Instant::now()))
+    fn read(&mut self, epoch: &Instant) -> Stamp {
+        self.note(at(*epoch, Instant::now()))
     }
 
     /// Takes in a reading of the clock. The next run may be twice as long as the last one if that

@@ -89,7 +89,8 @@ impl<'a> Shift<'a> {
 
     /// Takes the oldest pending job, or a place on the idle stack, or leaves. The handle of the last
     /// job, if it has one, is owed the news: it gets it no later than this worker is seen idle.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "measured: 20 instructions of 200")]
+    #[inline(always)]
     fn take(&self, slot: &mut Slot, owed: Option<&Settlement>) -> Next {
         loop {
             let mut outbox = self.pool.outbox.lock_patiently();
