@@ -9,7 +9,7 @@ use sysinfo::{CpuRefreshKind, RefreshKind, System};
 
 pub(crate) struct Machine {
     cpu: String,
-    cores: usize,
+    processors: usize,
     system: String,
     rustc: String,
     date: String,
@@ -23,7 +23,7 @@ impl Machine {
         let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         Self {
             cpu: cpu.trim().to_owned(),
-            cores: available_parallelism().map_or(1, NonZero::get),
+            processors: available_parallelism().map_or(1, NonZero::get),
             system: System::long_os_version().unwrap_or_else(|| "an unknown system".to_owned()),
             rustc: rustc().unwrap_or_else(|| "an unknown rustc".to_owned()),
             date: now.chars().take_while(|&letter| letter != 'T').collect(),
@@ -31,9 +31,19 @@ impl Machine {
     }
 
     pub(crate) fn lines(&self) -> [String; 2] {
-        let Self { cpu, cores, system, rustc, date } = self;
-        let plural = if *cores == 1 { "core" } else { "cores" };
-        [format!("{cpu}, {cores} {plural}, {system}"), format!("{rustc}, {date}")]
+        let Self { system, rustc, date, .. } = self;
+        [format!("{}, {system}", self.processors()), format!("{rustc}, {date}")]
+    }
+
+    /// Processor and date.
+    pub(crate) fn short(&self) -> String {
+        format!("{}, {}", self.processors(), self.date)
+    }
+
+    fn processors(&self) -> String {
+        let Self { cpu, processors, .. } = self;
+        let plural = if *processors == 1 { "processor" } else { "processors" };
+        format!("{cpu}, {processors} {plural}")
     }
 }
 

@@ -6,25 +6,30 @@
 
 mod contest; // what is compared, and what is to be reached
 mod contender; // the pools
-mod count; // counting jobs without disturbing them
-mod home; // how a job gets at its own pool
-mod machine; // where this runs
-mod picture; // the same drawn
-mod report; // tables and CSV
-mod turns; // taking turns, medians, ratios
 mod workload; // what they are given to do
+mod home; // how a job gets at its own pool
+mod count; // counting jobs without disturbing them
+mod neighbour; // another program that takes a processor
+mod turns; // taking turns, medians, ratios
+mod machine; // where this runs
+mod report; // tables
+mod results; // the CSV file
+mod beside; // the CSV file of an older run
+mod picture; // the same drawn
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use clap::Parser;
 use fastrand::Rng;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::beside::Older;
 use crate::contest::{Contest, Crews};
 use crate::machine::Machine;
 use crate::turns::{Outcome, Turns};
-use crate::workload::{Scale, Setup};
+use crate::workload::{Pace, Scale, Setup};
 
 /// Compares workcrew with other thread pools.
 #[derive(Parser)]
@@ -44,9 +49,18 @@ struct Arguments {
     /// Runs everything once with a few jobs, to see that it works
     #[arg(long)]
     smoke: bool,
+    /// Whole runs in a row, of which each workload's median is taken
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    runs: u16,
     /// Writes the results to benches/results, as those to publish
     #[arg(long)]
     save: bool,
+    /// Writes the table of the README to this file
+    #[arg(long, value_name = "PATH")]
+    table: Option<PathBuf>,
+    /// Shows in that table the ratios of an older run, from its CSV file, if there is one
+    #[arg(long, value_name = "PATH", requires = "table")]
+    beside: Option<PathBuf>,
     /// What cargo passes
     #[arg(long, hide = true)]
     bench: bool,
@@ -91,44 +105,64 @@ impl Arguments {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    if neighbour::is_this() {
+        return Ok(neighbour::spin()?);
+    }
     let arguments = Arguments::parse();
     let all = contest::all();
     let contests = arguments.contests(&all)?;
+    // Read first, as it may be what is about to be written.
+    let older = arguments.beside.as_deref().map(Older::read).transpose()?.flatten();
     let machine = Machine::this();
     machine.lines().iter().for_each(|line| println!("{line}"));
-    let outcomes = run(&arguments, &contests)?;
+    let runs = run(&arguments, &contests)?;
+    let (count, each) = (runs.len(), report::runs(&runs));
+    let outcomes = turns::middle(runs);
     println!("\n{}\n\n{}", report::everybody(&outcomes), report::targets(&outcomes));
+    if count > 1 {
+        println!("\nratio to the best peer in each run:\n\n{each}");
+    }
     let csv = arguments.folder().join("peers.csv");
-    report::csv(&csv, &outcomes, &machine)?;
+    results::write(&csv, &outcomes, count, &machine)?;
     let svg = csv.with_extension("svg");
     picture::draw(&svg, &outcomes, &machine)?;
     println!("\nwritten: {} and {}", csv.display(), svg.display());
+    if let Some(path) = &arguments.table {
+        let table = report::readme(&outcomes, &arguments.workers, older.as_ref());
+        let turns = arguments.turns().counted;
+        let [machine, versions] = machine.lines();
+        let method = format!("{turns} turns, the median of {count} runs");
+        fs::write(path, format!("{machine}, {versions}, {method}:\n\n{table}\n"))?;
+        println!("written: {}", path.display());
+    }
     if arguments.scale() == Scale::Smoke {
         println!("so few jobs show that it works, and nothing else");
     }
     Ok(())
 }
 
-fn run(
+/// All contests, once for each run.
+fn run<'c>(
     arguments: &Arguments,
-    contests: &[(&Contest, usize)],
-) -> Result<Vec<Outcome>, Box<dyn Error>> {
+    contests: &[(&'c Contest, usize)],
+) -> Result<Vec<Vec<Outcome<'c>>>, Box<dyn Error>> {
     let turns = arguments.turns();
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..));
-    println!("{} turns, seed {seed}", turns.counted);
+    println!("{} runs, {} turns, seed {seed}", arguments.runs, turns.counted);
     let mut rng = Rng::with_seed(seed);
-    let five_micros = workload::calibrate();
-    let runs = contests.iter().map(|(contest, _)| contest.entrants.len()).sum::<usize>();
-    let runs = runs * (turns.warm_up + turns.counted);
-    // Drawn between the runs only: nothing else may be busy while somebody is measured.
+    let pace = Pace::measure();
+    let entrants = contests.iter().map(|(contest, _)| contest.entrants.len()).sum::<usize>();
+    let steps = usize::from(arguments.runs) * entrants * (turns.warm_up + turns.counted);
+    // Drawn between the turns only: nothing else may be busy while somebody is measured.
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {eta}")?;
-    let progress = ProgressBar::new(u64::try_from(runs)?).with_style(style);
-    let outcomes = contests.iter().map(|&(contest, workers)| {
+    let progress = ProgressBar::new(u64::try_from(steps)?).with_style(style);
+    let mut one = |&(contest, workers): &(&'c Contest, usize)| {
         progress.set_message(contest.name);
-        let setup = Setup { workers, scale: arguments.scale(), five_micros };
+        let setup = Setup { workers, scale: arguments.scale(), pace };
         turns::take(contest, &setup, turns, &mut rng, || progress.inc(1))
-    });
-    let outcomes = outcomes.collect();
+    };
+    let runs = (0..arguments.runs).map(|_| contests.iter().map(&mut one).collect());
+    let runs = runs.collect::<io::Result<_>>()?;
     progress.finish_and_clear();
-    Ok(outcomes)
+    Ok(runs)
 }

@@ -8,10 +8,10 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::contest::OURS;
+use crate::contest::{Crews, Part};
 use crate::machine::Machine;
-use crate::report::number;
-use crate::turns::Outcome;
+use crate::report::{number, ratio};
+use crate::turns::{Line, Outcome};
 
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), Box<dyn Error>>;
@@ -22,13 +22,13 @@ const HEAD: u32 = 84;
 const FOOT: u32 = 52;
 const ROW: u32 = 19;
 /// What a panel needs beside its rows: title, axis, and space to the next.
-const FRAME: u32 = 76;
+const FRAME: u32 = 92;
 /// Space for the names, left of a panel's axis, and for the figures, right of it.
 const NAMES: u32 = 140;
 const FIGURES: u32 = 76;
 
 /// What the axis shows; what lies beyond is an arrow at its end.
-const SHOWN: [f64; 2] = [0.2, 40.0];
+const SHOWN: [f64; 2] = [0.025, 5.0];
 
 const INK: RGBColor = RGBColor(40, 40, 40);
 const GREY: RGBColor = RGBColor(110, 110, 110);
@@ -69,39 +69,36 @@ impl Mark {
 
 /// A workload's results, with each number of workers.
 struct Panel<'o> {
-    outcomes: Vec<&'o Outcome>,
+    outcomes: &'o [Outcome<'o>],
     /// The others, the quickest first.
-    contenders: Vec<&'static str>,
+    others: Vec<&'o Line<'o>>,
 }
 
 impl<'o> Panel<'o> {
-    fn of(outcomes: Vec<&'o Outcome>) -> Self {
-        let mut lines: Vec<_> = outcomes[0].lines.iter().collect();
-        lines.retain(|line| line.contender != OURS);
-        lines.sort_by(|a, b| b.ratio.total_cmp(&a.ratio));
-        Self { contenders: lines.into_iter().map(|line| line.contender).collect(), outcomes }
+    fn of(outcomes: &'o [Outcome<'o>]) -> Self {
+        let mut others: Vec<_> = outcomes[0].lines.iter().collect();
+        others.retain(|line| line.entrant.part != Part::Ours);
+        others.sort_by(|a, b| b.ratio.total_cmp(&a.ratio));
+        Self { outcomes, others }
     }
 
     fn height(&self) -> u32 {
-        FRAME + ROW * u32::try_from(self.contenders.len()).expect("a few")
+        FRAME + ROW * u32::try_from(self.others.len()).expect("a few")
     }
 
-    fn title(&self) -> String {
-        let first = self.outcomes[0];
+    fn time(&self) -> String {
         let ours = self.outcomes.iter().map(|outcome| number(outcome.ours().median));
         let ours = ours.collect::<Vec<_>>().join(" / ");
-        format!("{} ({ours} {})", first.workload, first.unit)
+        format!("workcrew: {ours} {}", self.outcomes[0].contest.unit)
     }
 }
 
 /// Draws all outcomes to a file.
-pub(crate) fn draw(path: &Path, outcomes: &[Outcome], machine: &Machine) -> Drawn {
-    let panels: Vec<_> = outcomes
-        .chunk_by(|a, b| a.workload == b.workload)
-        .map(|outcomes| Panel::of(outcomes.iter().collect()))
-        .collect();
-    let workers = outcomes.iter().map(|outcome| outcome.workers);
-    let mut workers: Vec<_> = workers.filter(|workers| *workers <= 64).collect();
+pub(crate) fn draw(path: &Path, outcomes: &[Outcome<'_>], machine: &Machine) -> Drawn {
+    let panels: Vec<_> =
+        outcomes.chunk_by(|a, b| a.contest.name == b.contest.name).map(Panel::of).collect();
+    let asked = outcomes.iter().filter(|outcome| outcome.contest.crews == Crews::Asked);
+    let mut workers: Vec<_> = asked.map(|outcome| outcome.workers).collect();
     workers.sort_unstable();
     workers.dedup();
     // Each panel goes to where there is most room.
@@ -116,7 +113,7 @@ pub(crate) fn draw(path: &Path, outcomes: &[Outcome], machine: &Machine) -> Draw
     let bottom = columns.into_iter().max().expect("some");
     let canvas = SVGBackend::new(path, (WIDTH, bottom + FOOT)).into_drawing_area();
     canvas.fill(&WHITE)?;
-    draw_head(&canvas, &workers)?;
+    draw_head(&canvas, &workers, machine)?;
     for (panel, (column, top)) in panels.iter().zip(places) {
         let width = WIDTH / 3;
         let left = i32::try_from(column)? * i32::try_from(width)?;
@@ -130,11 +127,11 @@ pub(crate) fn draw(path: &Path, outcomes: &[Outcome], machine: &Machine) -> Draw
     Ok(canvas.present()?)
 }
 
-fn draw_head(canvas: &Canvas<'_>, workers: &[usize]) -> Drawn {
-    let title = "Time of other pools, as a multiple of workcrew's";
-    write(canvas, title, (20, 24), (20, INK), HPos::Left)?;
-    let explanation = "Right of the line: slower than workcrew. Left of it: quicker. Logarithmic. \
-                       In brackets: workcrew's own time.";
+fn draw_head(canvas: &Canvas<'_>, workers: &[usize], machine: &Machine) -> Drawn {
+    let title = format!("workcrew's time ÷ that of each peer, on {}", machine.short());
+    write(canvas, &title, (20, 24), (20, INK), HPos::Left)?;
+    let explanation = "Below 1, left of the line: workcrew is faster. Above 1: slower. Logarithmic. \
+                       Grey names are only shown: peers.csv says what they do less.";
     write(canvas, explanation, (20, 50), (13, GREY), HPos::Left)?;
     let right = i32::try_from(WIDTH)?;
     for (index, workers) in workers.iter().enumerate() {
@@ -152,10 +149,10 @@ fn draw_panel(
     panel: &Panel<'_>,
     workers: &[usize],
 ) -> Drawn {
-    let rows = f64::from(u32::try_from(panel.contenders.len())?);
+    let rows = f64::from(u32::try_from(panel.others.len())?);
     let [low, high] = SHOWN;
     let mut chart = ChartBuilder::on(area)
-        .margin_top(30)
+        .margin_top(46)
         .margin_bottom(16)
         .x_label_area_size(24)
         .margin_left(NAMES)
@@ -175,17 +172,20 @@ fn draw_panel(
         .draw()?;
     chart.draw_series([PathElement::new([(1.0, 0.0), (1.0, rows)], INK.stroke_width(1))])?;
     let (left, top) = chart.backend_coord(&(low, 0.0));
-    write(canvas, &panel.title(), (left - 110, top - 14), (15, INK), HPos::Left)?;
-    for (index, contender) in panel.contenders.iter().enumerate() {
+    let title = panel.outcomes[0].contest.title;
+    write(canvas, title, (left - 110, top - 30), (15, INK), HPos::Left)?;
+    write(canvas, &panel.time(), (left - 110, top - 12), (12, GREY), HPos::Left)?;
+    for (index, other) in panel.others.iter().enumerate() {
         let row = f64::from(u32::try_from(index)?) + 0.5;
         let (left, y) = chart.backend_coord(&(low, row));
         let (right, _) = chart.backend_coord(&(high, row));
-        write(canvas, contender, (left - 14, y), (13, INK), HPos::Right)?;
+        let ink = if other.entrant.part == Part::Peer { INK } else { GREY };
+        write(canvas, other.entrant.name, (left - 14, y), (13, ink), HPos::Right)?;
         let mut figures = Vec::new();
-        for outcome in &panel.outcomes {
-            let line = outcome.lines.iter().find(|line| line.contender == *contender);
-            let multiple = 1.0 / line.ok_or("a contender is missing")?.ratio;
-            figures.push(short(multiple));
+        for outcome in panel.outcomes {
+            let line = outcome.lines.iter().find(|line| line.entrant.name == other.entrant.name);
+            let multiple = line.ok_or("a contender is missing")?.ratio;
+            figures.push(ratio(multiple));
             let mark = Mark::of(workers.iter().position(|workers| *workers == outcome.workers));
             if multiple < low {
                 mark.draw_arrow(canvas, (left, y), -1)?;
@@ -198,12 +198,6 @@ fn draw_panel(
         write(canvas, &figures.join(" / "), (right + 14, y), (12, GREY), HPos::Left)?;
     }
     Ok(())
-}
-
-/// Two digits, or more if they stand before the point.
-fn short(multiple: f64) -> String {
-    let digits = if multiple < 1.0 { 2 } else { usize::from(multiple < 10.0) };
-    format!("{multiple:.digits$}")
 }
 
 fn write(

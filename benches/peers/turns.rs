@@ -3,49 +3,68 @@
 //! In a turn each contender runs once, in an order drawn anew, so that the machine's drift hits
 //! all of them. A ratio is that of two figures of the same turn.
 
+use std::io;
+
 use fastrand::Rng;
 
-use crate::contest::{Contest, OURS, Rival};
+use crate::contest::{Company, Contest, Entrant, Part};
+use crate::neighbour::Neighbour;
 use crate::workload::Setup;
 
 /// What one contender did.
-pub(crate) struct Line {
-    pub(crate) contender: &'static str,
+pub(crate) struct Line<'c> {
+    pub(crate) entrant: &'c Entrant,
     pub(crate) median: f64,
     pub(crate) quartiles: [f64; 2],
-    /// This crate's figure as a multiple of this contender's: below 1 this crate is ahead.
+    /// This crate's figure as a multiple of this contender's: below 1 this crate is faster.
     pub(crate) ratio: f64,
 }
 
 /// What came out of a contest.
-pub(crate) struct Outcome {
-    pub(crate) workload: &'static str,
-    pub(crate) unit: &'static str,
+pub(crate) struct Outcome<'c> {
+    pub(crate) contest: &'c Contest,
     pub(crate) workers: usize,
     pub(crate) turns: usize,
-    pub(crate) reach: f64,
-    rival: Rival,
-    pub(crate) lines: Vec<Line>,
+    pub(crate) lines: Vec<Line<'c>>,
 }
 
-impl Outcome {
-    pub(crate) fn ours(&self) -> &Line {
-        self.lines.iter().find(|line| line.contender == OURS).expect("we take part")
+impl<'c> Outcome<'c> {
+    pub(crate) fn ours(&self) -> &Line<'c> {
+        self.lines.iter().find(|line| line.entrant.part == Part::Ours).expect("we take part")
     }
 
-    /// The one that this crate is measured by: against which it does worst.
-    pub(crate) fn rival(&self) -> &Line {
-        let rivals = self.lines.iter().filter(|line| match self.rival {
-            Rival::BestPeer => line.contender != OURS,
-            Rival::BestPeerBut(name) => line.contender != OURS && line.contender != name,
-            Rival::Named(name) => line.contender == name,
-        });
-        rivals.max_by(|a, b| a.ratio.total_cmp(&b.ratio)).expect("somebody else takes part")
+    pub(crate) fn peers(&self) -> impl Iterator<Item = &Line<'c>> {
+        self.lines.iter().filter(|line| line.entrant.part == Part::Peer)
+    }
+
+    /// The one against which this crate does worst.
+    pub(crate) fn best_peer(&self) -> &Line<'c> {
+        let best = self.peers().max_by(|a, b| a.ratio.total_cmp(&b.ratio));
+        best.expect("somebody else takes part")
+    }
+
+    /// This crate's figure as a multiple of the best peer's.
+    pub(crate) fn ratio(&self) -> f64 {
+        self.best_peer().ratio
     }
 
     pub(crate) fn is_reached(&self) -> bool {
-        self.rival().ratio <= self.reach
+        self.ratio() <= self.contest.reach
     }
+}
+
+/// Takes from several runs, for each contest, the outcome of the run whose ratio is the median; of
+/// an even number of runs, the worse of the two in the middle.
+pub(crate) fn middle(runs: Vec<Vec<Outcome<'_>>>) -> Vec<Outcome<'_>> {
+    let mut runs: Vec<_> = runs.into_iter().map(Vec::into_iter).collect();
+    let next = || {
+        let of_runs = runs.iter_mut().map(Iterator::next).collect::<Option<Vec<_>>>();
+        of_runs.filter(|outcomes| !outcomes.is_empty()).map(|mut outcomes| {
+            outcomes.sort_by(|a, b| a.ratio().total_cmp(&b.ratio()));
+            outcomes.swap_remove(outcomes.len() / 2)
+        })
+    };
+    std::iter::from_fn(next).collect()
 }
 
 /// How many turns, and whether one that is not counted goes before.
@@ -56,13 +75,21 @@ pub(crate) struct Turns {
 }
 
 /// Has all entrants take their turns; calls `after_each` after each of them.
-pub(crate) fn take(
-    contest: &Contest,
+///
+/// # Errors
+///
+/// The other program, where the contest wants one, cannot be started.
+pub(crate) fn take<'c>(
+    contest: &'c Contest,
     setup: &Setup,
     turns: Turns,
     rng: &mut Rng,
     mut after_each: impl FnMut(),
-) -> Outcome {
+) -> io::Result<Outcome<'c>> {
+    let _neighbour = match contest.company {
+        Company::Alone => None,
+        Company::Spinning => Some(Neighbour::start()?),
+    };
     let mut figures = vec![Vec::with_capacity(turns.counted); contest.entrants.len()];
     let mut order: Vec<_> = (0..contest.entrants.len()).collect();
     for turn in 0..turns.warm_up + turns.counted {
@@ -75,27 +102,20 @@ pub(crate) fn take(
             after_each();
         }
     }
-    let ours = contest.entrants.iter().position(|entrant| entrant.name == OURS);
+    let ours = contest.entrants.iter().position(|entrant| entrant.part == Part::Ours);
     let ours = figures[ours.expect("we take part")].clone();
     let lines = contest.entrants.iter().zip(figures).map(|(entrant, figures)| {
         let ratios = ours.iter().zip(&figures).map(|(ours, figure)| ours / figure).collect();
         let sorted = sorted(figures);
         Line {
-            contender: entrant.name,
+            entrant,
             median: quantile(&sorted, 0.5),
             quartiles: [0.25, 0.75].map(|part| quantile(&sorted, part)),
             ratio: median(ratios),
         }
     });
-    Outcome {
-        workload: contest.name,
-        unit: contest.unit,
-        workers: setup.workers,
-        turns: turns.counted,
-        reach: contest.reach(),
-        rival: contest.rival,
-        lines: lines.collect(),
-    }
+    let (workers, turns) = (setup.workers, turns.counted);
+    Ok(Outcome { contest, workers, turns, lines: lines.collect() })
 }
 
 pub(crate) fn median(figures: Vec<f64>) -> f64 {

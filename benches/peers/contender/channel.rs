@@ -5,6 +5,7 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 
+use super::answer::{Answer, answered, receive};
 use super::{Contender, ROOM};
 
 pub(crate) type BoxedJob = Box<dyn FnOnce() + Send>;
@@ -92,8 +93,10 @@ impl Way for RunningOnCaller {
 
 impl<W: Way> Contender for ChannelAnd<W> {
     const NAME: &'static str = W::NAME;
+    const NOTE: &'static str = "no pool: no handles, no counts, a panic ends its thread";
 
     type Handle = Sender<BoxedJob>;
+    type Ticket<T: Send + 'static> = Answer<T>;
 
     fn start(workers: usize) -> Self {
         let (sender, jobs) = W::channel();
@@ -108,6 +111,20 @@ impl<W: Way> Contender for ChannelAnd<W> {
         W::put(handle, Box::new(job));
     }
 
+    fn submit<T, F>(handle: &Self::Handle, job: F) -> Answer<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let (job, answer) = answered(job);
+        Self::execute(handle, job);
+        answer
+    }
+
+    fn join<T: Send + 'static>(_handle: &Self::Handle, ticket: Answer<T>) -> T {
+        receive(ticket)
+    }
+
     fn stop(self) {
         drop(self.sender);
         self.runners.join();
@@ -119,10 +136,12 @@ pub(crate) struct Threads;
 
 impl Contender for Threads {
     const NAME: &'static str = "thread::spawn";
+    const NOTE: &'static str = "a thread for each job, and without limit; a 64th of the jobs";
     const ONE_IN: u64 = 64;
     const KEEPS_WORKERS: bool = false;
 
     type Handle = ();
+    type Ticket<T: Send + 'static> = JoinHandle<T>;
 
     fn start(_workers: usize) -> Self {
         Self
@@ -134,12 +153,24 @@ impl Contender for Threads {
         drop(thread::spawn(job));
     }
 
-    fn round_trip<T, F>(_handle: &(), job: F) -> T
+    fn submit<T, F>(_handle: &(), job: F) -> JoinHandle<T>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        thread::spawn(job).join().expect("the job does not panic")
+        thread::spawn(job)
+    }
+
+    fn join<T: Send + 'static>(_handle: &(), ticket: JoinHandle<T>) -> T {
+        ticket.join().expect("the job does not panic")
+    }
+
+    fn round_trip<T, F>(handle: &(), job: F) -> T
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        Self::join(handle, Self::submit(handle, job))
     }
 
     fn stop(self) {}

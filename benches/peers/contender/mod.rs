@@ -3,6 +3,7 @@
 //! INVARIANT: everything is dispatched statically, so that the harness adds no box of its own to a
 //! job.
 
+mod answer; // how a result comes back where the pool has no handles
 mod channel; // the bare channels, and plain threads
 mod peers; // the other crates' pools
 mod workcrew; // the crate's own
@@ -22,6 +23,9 @@ const ROOM: usize = 256;
 pub(crate) trait Contender: Sized + 'static {
     const NAME: &'static str;
 
+    /// What it does less than this crate's pool, where that is part of the price.
+    const NOTE: &'static str;
+
     /// Of how many jobs it gets one: more than 1 for what would take too long. Figures are per job.
     const ONE_IN: u64 = 1;
 
@@ -37,8 +41,19 @@ pub(crate) trait Contender: Sized + 'static {
 
     fn execute<F: FnOnce() + Send + 'static>(handle: &Self::Handle, job: F);
 
-    /// Submits a job and waits for its result: by the pool's own means, or, if it has none, by a
+    /// What a submitter holds until it has the result: the pool's own handle, or, if it has none, a
     /// channel, as its users do.
+    type Ticket<T: Send + 'static>;
+
+    fn submit<T, F>(handle: &Self::Handle, job: F) -> Self::Ticket<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static;
+
+    fn join<T: Send + 'static>(handle: &Self::Handle, ticket: Self::Ticket<T>) -> T;
+
+    /// Submits a job and waits for its result, by the shortest way that the pool has. A pool without
+    /// handles gets a crossbeam channel, as its `recv` looks for a while before it sleeps.
     fn round_trip<T, F>(handle: &Self::Handle, job: F) -> T
     where
         T: Send + 'static,
@@ -47,6 +62,15 @@ pub(crate) trait Contender: Sized + 'static {
         let (sender, receiver) = bounded(1);
         Self::execute(handle, move || sender.send(job()).expect("the submitter waits"));
         receiver.recv().expect("the job sends its result")
+    }
+
+    /// Waits for the results of all these jobs, in their order.
+    fn join_all<T: Send + 'static>(
+        handle: &Self::Handle,
+        tickets: Vec<Self::Ticket<T>>,
+        take: impl FnMut(T),
+    ) {
+        tickets.into_iter().map(|ticket| Self::join(handle, ticket)).for_each(take);
     }
 
     /// Ends the pool, and joins its threads where that is possible. All its jobs have run.

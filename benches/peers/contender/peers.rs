@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use executors::Executor;
+use executors::{Executor, FuturesExecutor};
+use futures_executor::block_on;
+use qubit_executor::TaskHandle;
 use qubit_executor::service::ExecutorService;
 use qubit_thread_pool::FixedThreadPool;
 use tokio::runtime::{self, Runtime};
 
 use super::Contender;
+use super::answer::{Answer, answered, receive};
 
 /// Longer than any measurement, so that no worker leaves.
 const LONG: Duration = Duration::from_secs(3600);
@@ -21,8 +24,10 @@ pub(crate) struct Rayon {
 
 impl Contender for Rayon {
     const NAME: &'static str = "rayon";
+    const NOTE: &'static str = "no handles, no counts; a worker takes its newest job first";
 
     type Handle = Arc<rayon::ThreadPool>;
+    type Ticket<T: Send + 'static> = Answer<T>;
 
     fn start(workers: usize) -> Self {
         // Started as rayon does by default, but keeping what is needed to join them.
@@ -44,6 +49,20 @@ impl Contender for Rayon {
         handle.spawn(job);
     }
 
+    fn submit<T, F>(handle: &Self::Handle, job: F) -> Answer<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let (job, answer) = answered(job);
+        Self::execute(handle, job);
+        answer
+    }
+
+    fn join<T: Send + 'static>(_handle: &Self::Handle, ticket: Answer<T>) -> T {
+        receive(ticket)
+    }
+
     fn round_trip<T, F>(handle: &Self::Handle, job: F) -> T
     where
         T: Send + 'static,
@@ -62,8 +81,10 @@ pub(crate) struct RustyPool(rusty_pool::ThreadPool);
 
 impl Contender for RustyPool {
     const NAME: &'static str = "rusty_pool";
+    const NOTE: &'static str = "no counts of jobs, joins no thread";
 
     type Handle = rusty_pool::ThreadPool;
+    type Ticket<T: Send + 'static> = rusty_pool::JoinHandle<T>;
 
     fn start(workers: usize) -> Self {
         Self(rusty_pool::ThreadPool::new(workers, workers, LONG))
@@ -77,12 +98,24 @@ impl Contender for RustyPool {
         handle.execute(job);
     }
 
+    fn submit<T, F>(handle: &Self::Handle, job: F) -> Self::Ticket<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        handle.evaluate(job)
+    }
+
+    fn join<T: Send + 'static>(_handle: &Self::Handle, ticket: Self::Ticket<T>) -> T {
+        ticket.await_complete()
+    }
+
     fn round_trip<T, F>(handle: &Self::Handle, job: F) -> T
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        handle.evaluate(job).await_complete()
+        Self::join(handle, Self::submit(handle, job))
     }
 
     fn stop(self) {
@@ -94,8 +127,10 @@ pub(crate) struct Threadpool(threadpool::ThreadPool);
 
 impl Contender for Threadpool {
     const NAME: &'static str = "threadpool";
+    const NOTE: &'static str = "no handles, joins no thread";
 
     type Handle = threadpool::ThreadPool;
+    type Ticket<T: Send + 'static> = Answer<T>;
 
     fn start(workers: usize) -> Self {
         Self(threadpool::ThreadPool::new(workers))
@@ -109,6 +144,20 @@ impl Contender for Threadpool {
         handle.execute(job);
     }
 
+    fn submit<T, F>(handle: &Self::Handle, job: F) -> Answer<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let (job, answer) = answered(job);
+        Self::execute(handle, job);
+        answer
+    }
+
+    fn join<T: Send + 'static>(_handle: &Self::Handle, ticket: Answer<T>) -> T {
+        receive(ticket)
+    }
+
     fn stop(self) {
         self.0.join();
     }
@@ -119,8 +168,10 @@ pub(crate) struct Executors(executors::crossbeam_channel_pool::ThreadPool);
 
 impl Contender for Executors {
     const NAME: &'static str = "executors";
+    const NOTE: &'static str = "handles for futures alone, no counts, joins no thread";
 
     type Handle = executors::crossbeam_channel_pool::ThreadPool;
+    type Ticket<T: Send + 'static> = executors::JoinHandle<T>;
 
     fn start(workers: usize) -> Self {
         Self(executors::crossbeam_channel_pool::ThreadPool::new(workers))
@@ -134,6 +185,19 @@ impl Contender for Executors {
         handle.execute(job);
     }
 
+    fn submit<T, F>(handle: &Self::Handle, job: F) -> Self::Ticket<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        // It has handles for futures alone.
+        handle.spawn(async { job() })
+    }
+
+    fn join<T: Send + 'static>(_handle: &Self::Handle, ticket: Self::Ticket<T>) -> T {
+        block_on(ticket)
+    }
+
     fn stop(self) {
         self.0.shutdown().expect("the workers leave");
     }
@@ -143,8 +207,10 @@ pub(crate) struct Qubit(Arc<FixedThreadPool>);
 
 impl Contender for Qubit {
     const NAME: &'static str = "qubit-thread-pool";
+    const NOTE: &'static str = "joins no thread";
 
     type Handle = Arc<FixedThreadPool>;
+    type Ticket<T: Send + 'static> = TaskHandle<T, ()>;
 
     fn start(workers: usize) -> Self {
         let builder = FixedThreadPool::builder().pool_size(workers).unbounded_queue();
@@ -165,17 +231,27 @@ impl Contender for Qubit {
         handle.submit(run).expect("the pool is open");
     }
 
-    fn round_trip<T, F>(handle: &Self::Handle, job: F) -> T
+    fn submit<T, F>(handle: &Self::Handle, job: F) -> Self::Ticket<T>
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
         let mut job = Some(job);
-        let run = move || Ok::<T, ()>(job.take().expect("it is run once")());
-        let Ok(value) = handle.submit_callable(run).expect("the pool is open").get() else {
-            panic!("the job does not fail")
-        };
+        let run = move || Ok(job.take().expect("it is run once")());
+        handle.submit_callable(run).expect("the pool is open")
+    }
+
+    fn join<T: Send + 'static>(_handle: &Self::Handle, ticket: Self::Ticket<T>) -> T {
+        let Ok(value) = ticket.get() else { panic!("the job does not fail") };
         value
+    }
+
+    fn round_trip<T, F>(handle: &Self::Handle, job: F) -> T
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        Self::join(handle, Self::submit(handle, job))
     }
 
     fn stop(self) {
@@ -189,8 +265,10 @@ pub(crate) struct Tokio(Runtime);
 
 impl Contender for Tokio {
     const NAME: &'static str = "tokio blocking";
+    const NOTE: &'static str = "no counts of jobs";
 
     type Handle = runtime::Handle;
+    type Ticket<T: Send + 'static> = tokio::task::JoinHandle<T>;
 
     fn start(workers: usize) -> Self {
         let mut builder = runtime::Builder::new_current_thread();
@@ -206,12 +284,37 @@ impl Contender for Tokio {
         drop(handle.spawn_blocking(job));
     }
 
+    fn submit<T, F>(handle: &Self::Handle, job: F) -> Self::Ticket<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        handle.spawn_blocking(job)
+    }
+
+    fn join<T: Send + 'static>(handle: &Self::Handle, ticket: Self::Ticket<T>) -> T {
+        handle.block_on(ticket).expect("the job does not panic")
+    }
+
+    fn join_all<T: Send + 'static>(
+        handle: &Self::Handle,
+        tickets: Vec<Self::Ticket<T>>,
+        mut take: impl FnMut(T),
+    ) {
+        // Entered once for all of them, as an asynchronous program would.
+        handle.block_on(async {
+            for ticket in tickets {
+                take(ticket.await.expect("the job does not panic"));
+            }
+        });
+    }
+
     fn round_trip<T, F>(handle: &Self::Handle, job: F) -> T
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        handle.block_on(handle.spawn_blocking(job)).expect("the job does not panic")
+        Self::join(handle, Self::submit(handle, job))
     }
 
     fn stop(self) {

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use workcrew::policy::{Block, CallerRuns};
-use workcrew::{Builder, Handle, Queue, ThreadPoolExecutor};
+use workcrew::{Builder, Handle, JobHandle, Queue, ThreadPoolExecutor};
 
 use super::{Contender, ROOM};
 
@@ -51,8 +51,10 @@ impl Kind for RunningOnCaller {
 
 impl<K: Kind> Contender for Crew<K> {
     const NAME: &'static str = "workcrew";
+    const NOTE: &'static str = "";
 
     type Handle = Handle;
+    type Ticket<T: Send + 'static> = JobHandle<T>;
 
     fn start(workers: usize) -> Self {
         let builder = K::set_up(ThreadPoolExecutor::builder().threads(workers));
@@ -67,13 +69,24 @@ impl<K: Kind> Contender for Crew<K> {
         handle.execute(job).expect("the pool is open");
     }
 
+    fn submit<T, F>(handle: &Handle, job: F) -> JobHandle<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        handle.submit(job).expect("the pool is open")
+    }
+
+    fn join<T: Send + 'static>(_handle: &Handle, ticket: JobHandle<T>) -> T {
+        ticket.join().expect("the job does not panic")
+    }
+
     fn round_trip<T, F>(handle: &Handle, job: F) -> T
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let job = handle.submit(job).expect("the pool is open");
-        job.join().expect("the job does not panic")
+        Self::join(handle, Self::submit(handle, job))
     }
 
     fn stop(self) {

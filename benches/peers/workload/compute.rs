@@ -14,16 +14,19 @@ use crate::count::{self, Tally};
 /// Jobs of a turn.
 const JOBS: u64 = 16_000;
 
+/// Nanoseconds of work in a job.
+const NANOS: u32 = 5_000;
+
 /// Jobs of 5 µs from one producer: microseconds per job, which with two cores is 2.5 at best.
 pub(crate) struct FiveMicros;
 
 impl Workload for FiveMicros {
     fn run<C: Contender>(setup: &Setup) -> f64 {
-        let rounds = setup.five_micros;
+        let work = setup.work(NANOS);
         let jobs = setup.jobs_for::<C>(JOBS);
         let time = produce::<C, _>(setup.workers, 1, jobs, |number| {
             move || {
-                compute(rounds, number);
+                black_box(work.on(number));
                 count::note();
             }
         });
@@ -42,12 +45,12 @@ pub(crate) fn without_pool(setup: &Setup) -> f64 {
     let start = Barrier::new(threads + 1);
     let time = thread::scope(|scope| {
         let worker = |index| {
-            let (rounds, start) = (setup.five_micros, &start);
+            let (work, start) = (setup.work(NANOS), &start);
             scope.spawn(move || {
                 start.wait();
                 let begun = Instant::now();
                 for number in (index..jobs).step_by(threads) {
-                    compute(rounds, number);
+                    black_box(work.on(number));
                     count::note();
                 }
                 begun
@@ -61,27 +64,4 @@ pub(crate) fn without_pool(setup: &Setup) -> f64 {
     });
     tally.check(jobs);
     per_job(time, jobs) / 1e3
-}
-
-/// Pure computation, in rounds that depend on each other.
-fn compute(rounds: u64, seed: u64) {
-    let mut value = black_box(seed);
-    for _ in 0..rounds {
-        value = black_box(value.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
-    }
-    black_box(value);
-}
-
-/// Finds how many rounds take 5 µs.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some thousands")]
-pub(crate) fn calibrate() -> u64 {
-    const ROUNDS: u64 = 100_000;
-    // The quickest of several: the others were disturbed.
-    let times = (0..20).map(|seed| {
-        let begun = Instant::now();
-        compute(ROUNDS, seed);
-        begun.elapsed()
-    });
-    let quickest = times.min().expect("some");
-    (5_000.0 / per_job(quickest, ROUNDS)) as u64
 }

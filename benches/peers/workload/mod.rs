@@ -1,21 +1,33 @@
 //! Owns what is measured: each workload is a function of a contender, and returns one figure.
 
-mod compute; // jobs that do something
+mod work; // work of a known length
 mod flood; // as many empty jobs as possible
-mod growth; // from one worker to many and back
-mod latency; // one job at a time
 mod nested; // jobs that submit jobs
 mod stream; // a few jobs in flight
+mod latency; // one job at a time
+mod gathered; // many results
+mod compute; // jobs that do something
+mod bulk; // many pieces of work in one go
+mod map; // the same with results in order
+mod batch; // the same with a job for each
+mod growth; // from one worker to many and back
 
-pub(crate) use self::compute::{FiveMicros, calibrate, without_pool};
+pub(crate) use self::batch::{
+    batch_alone, invoke_all, join_set_tokio, join_set_workcrew, scope_rayon, scope_workcrew,
+};
+pub(crate) use self::compute::{FiveMicros, without_pool};
 pub(crate) use self::flood::Flood;
+pub(crate) use self::gathered::Gathered;
 pub(crate) use self::growth::{GROWN, grow_rusty_pool, grow_workcrew};
 pub(crate) use self::latency::{RoundTrip, StartStop, WakeUp};
+pub(crate) use self::map::{map_alone, map_rayon, map_workcrew};
 pub(crate) use self::nested::Nested;
 pub(crate) use self::stream::Stream;
+pub(crate) use self::work::Pace;
 
 use std::time::Duration;
 
+use self::work::Work;
 use crate::contender::Contender;
 
 /// A workload that any pool can be given.
@@ -37,8 +49,7 @@ pub(crate) enum Scale {
 pub(crate) struct Setup {
     pub(crate) workers: usize,
     pub(crate) scale: Scale,
-    /// Rounds of computation that take 5 µs.
-    pub(crate) five_micros: u64,
+    pub(crate) pace: Pace,
 }
 
 impl Setup {
@@ -53,6 +64,16 @@ impl Setup {
     /// The same for a contender that gets only some of them.
     pub(crate) fn jobs_for<C: Contender>(&self, full: u64) -> u64 {
         (self.jobs(full) / C::ONE_IN).max(16)
+    }
+
+    /// How many pieces of work.
+    fn pieces(&self, full: u32) -> u32 {
+        u32::try_from(self.jobs(full.into())).expect("no more than there are")
+    }
+
+    /// Work that takes about so many nanoseconds.
+    fn work(&self, nanos: u32) -> Work {
+        self.pace.work(nanos)
     }
 }
 
