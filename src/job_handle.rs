@@ -13,7 +13,7 @@ use crate::job::waiting::{Company, Look, Place, Progress, Waiting};
 use crate::job::{Bound, Help, Job, Origin, Pending, Site};
 use crate::sync::{Arc, thread};
 use crate::task::{CancelOutcome, JobState, Settles, Task};
-use crate::wait::{Deadline, Heed, spin_until};
+use crate::wait::{Deadline, Heed, Spin};
 use crate::watch::Watch;
 
 pub use self::future::JobFuture;
@@ -218,10 +218,11 @@ impl<T> JobHandle<T> {
             return Ok(result);
         }
         let bound = if deadline.is_never() { Bound::Stack } else { Bound::Time };
+        let spin = Spin::begin();
         if !deadline.is_past() && !interrupt::is_interrupted() {
             self.help(bound);
             let settled = || self.task.is_settled().then_some(());
-            if let Some(result) = spin_until(settled).and_then(|()| self.take()) {
+            if let Some(result) = spin.until(settled).and_then(|()| self.take()) {
                 return Ok(result);
             }
         }

@@ -6,7 +6,11 @@ use std::time::Duration;
 use crate::error::AwaitError;
 use crate::interrupt;
 use crate::sync::thread::{self, Thread};
-use crate::sync::{Arc, AtomicBool, Instant, Ordering, pause};
+use crate::sync::{Arc, AtomicBool, Instant, Ordering};
+
+pub(crate) use self::spin::Spin;
+
+mod spin; // before it parks
 
 /// When a wait is over; never, if the clock cannot express it.
 #[derive(Clone, Copy, Debug)]
@@ -53,22 +57,6 @@ pub(crate) enum Heed {
     Interrupts,
     Nothing,
 }
-
-/// Looks again and again for an answer that may be about to come, for some microseconds: to fall
-/// asleep and be woken takes longer than that.
-pub(crate) fn spin_until<R>(mut ready: impl FnMut() -> Option<R>) -> Option<R> {
-    (0..LOOKS).find_map(|_| {
-        let answer = ready();
-        if answer.is_none() {
-            pause(8);
-        }
-        answer
-    })
-}
-
-/// How often it looks, some hundred nanoseconds apart. It does not yield between: on a busy machine
-/// that can take a thousand times as long. Under the model checker, who looks twice learns no more.
-const LOOKS: u32 = if cfg!(workcrew_loom) { 1 } else { 64 };
 
 /// Parks this thread until `ready` has an answer. Whoever makes it ready unparks the thread.
 pub(crate) fn park_until<R>(
@@ -149,7 +137,8 @@ impl Waiter {
 
     pub(crate) fn wait(&self, deadline: Deadline, heed: Heed) -> Result<(), AwaitError> {
         let ready = || self.is_woken().then_some(());
-        if !deadline.is_past() && spin_until(ready).is_some() {
+        let spin = Spin::begin();
+        if !deadline.is_past() && spin.until(ready).is_some() {
             return Ok(());
         }
         park_until(deadline, heed, ready)

@@ -13,7 +13,7 @@ use crate::settings::Tenure;
 use crate::stamp::Stamps;
 use crate::stats::Ends;
 use crate::sync::{Arc, Instant, MutexGuard, Receiver, RecvTimeoutError, Sender, bounded};
-use crate::wait::{Deadline, spin_until};
+use crate::wait::{Deadline, Spin};
 
 /// What a worker does after it has looked for a job.
 enum Next {
@@ -164,8 +164,9 @@ impl<'a> Shift<'a> {
     fn rest(&self, mut rest: Rest, mut tends: Option<Instant>, last: Last) -> Option<Job> {
         // Who has just been told a result often comes with the next job at once. Others queue theirs,
         // and to hand those over one by one would cost more.
+        let spin = Spin::begin();
         let mut early = match last {
-            Last::Awaited => spin_until(|| self.mail.try_recv().ok()),
+            Last::Awaited => spin.until(|| self.mail.try_recv().ok()),
             Last::Plain => None,
         };
         let since = Instant::now();
