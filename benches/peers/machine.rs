@@ -31,19 +31,9 @@ impl Machine {
     }
 
     pub(crate) fn lines(&self) -> [String; 2] {
-        let Self { system, rustc, date, .. } = self;
-        [format!("{}, {system}", self.processors()), format!("{rustc}, {date}")]
-    }
-
-    /// Processor and date.
-    pub(crate) fn short(&self) -> String {
-        format!("{}, {}", self.processors(), self.date)
-    }
-
-    fn processors(&self) -> String {
-        let Self { cpu, processors, .. } = self;
+        let Self { cpu, processors, system, rustc, date } = self;
         let plural = if *processors == 1 { "processor" } else { "processors" };
-        format!("{cpu}, {processors} {plural}")
+        [format!("{cpu}, {processors} {plural}, {system}"), format!("{rustc}, {date}")]
     }
 }
 

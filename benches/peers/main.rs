@@ -129,10 +129,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("\nwritten: {} and {}", csv.display(), svg.display());
     if let Some(path) = &arguments.table {
         let table = report::readme(&outcomes, &arguments.workers, older.as_ref());
-        let turns = arguments.turns().counted;
         let [machine, versions] = machine.lines();
-        let method = format!("{turns} turns, the median of {count} runs");
-        fs::write(path, format!("{machine}, {versions}, {method}:\n\n{table}\n"))?;
+        let method = format!("turns: {}, runs: {count}", arguments.turns().counted);
+        fs::write(path, format!("{machine}, {versions}; {method}\n\n{table}\n"))?;
         println!("written: {}", path.display());
     }
     if arguments.scale() == Scale::Smoke {
@@ -148,7 +147,7 @@ fn run<'c>(
 ) -> Result<Vec<Vec<Outcome<'c>>>, Box<dyn Error>> {
     let turns = arguments.turns();
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..));
-    println!("{} runs, {} turns, seed {seed}", arguments.runs, turns.counted);
+    println!("runs: {}, turns: {}, seed: {seed}", arguments.runs, turns.counted);
     let mut rng = Rng::with_seed(seed);
     let pace = Pace::measure();
     let entrants = contests.iter().map(|(contest, _)| contest.entrants.len()).sum::<usize>();

@@ -18,8 +18,8 @@ type Drawn = Result<(), Box<dyn Error>>;
 
 const WIDTH: u32 = 1260;
 const COLUMNS: usize = 3;
-const HEAD: u32 = 84;
-const FOOT: u32 = 52;
+const HEAD: u32 = 100;
+const FOOT: u32 = 12;
 const ROW: u32 = 19;
 /// What a panel needs beside its rows: title, axis, and space to the next.
 const FRAME: u32 = 92;
@@ -28,7 +28,7 @@ const NAMES: u32 = 140;
 const FIGURES: u32 = 76;
 
 /// What the axis shows; what lies beyond is an arrow at its end.
-const SHOWN: [f64; 2] = [0.025, 5.0];
+const SHOWN: [f64; 2] = [0.03, 10.0];
 
 const INK: RGBColor = RGBColor(40, 40, 40);
 const GREY: RGBColor = RGBColor(110, 110, 110);
@@ -120,19 +120,17 @@ pub(crate) fn draw(path: &Path, outcomes: &[Outcome<'_>], machine: &Machine) -> 
         let area = canvas.clone().shrink((left, i32::try_from(top)?), (width, panel.height()));
         draw_panel(&canvas, &area, panel, &workers)?;
     }
-    for (text, line) in machine.lines().iter().zip([34, 16]) {
-        let at = (20, i32::try_from(bottom + FOOT)? - line);
-        write(&canvas, text, at, (12, GREY), HPos::Left)?;
-    }
     Ok(canvas.present()?)
 }
 
 fn draw_head(canvas: &Canvas<'_>, workers: &[usize], machine: &Machine) -> Drawn {
-    let title = format!("workcrew's time ÷ that of each peer, on {}", machine.short());
-    write(canvas, &title, (20, 24), (20, INK), HPos::Left)?;
+    let title = "workcrew's time ÷ that of each peer";
+    write(canvas, title, (20, 24), (20, INK), HPos::Left)?;
+    let machine = machine.lines().join(", ");
+    write(canvas, &machine, (20, 50), (13, INK), HPos::Left)?;
     let explanation = "Below 1, left of the line: workcrew is faster. Above 1: slower. Logarithmic. \
                        Grey names are only shown: peers.csv says what they do less.";
-    write(canvas, explanation, (20, 50), (13, GREY), HPos::Left)?;
+    write(canvas, explanation, (20, 72), (13, GREY), HPos::Left)?;
     let right = i32::try_from(WIDTH)?;
     for (index, workers) in workers.iter().enumerate() {
         let x = right - 120;

@@ -74,11 +74,12 @@ fn one_at_a_time() -> Vec<Contest> {
         Contest::new("wake-up", "wake-up after 1 ms", "ns", 1.0, pools::<WakeUp>()),
         Contest::new(
             "submit-all",
-            "submit 100,000, then join all",
+            "submit 100,000, join all; to the best pool",
             "ns/job",
             0.8,
             everybody::<Gathered>(),
         )
+        .showing(&[Channel::NAME, Threads::NAME])
         .noting(Rayon::NAME, CHANNEL_EACH)
         .noting(Threadpool::NAME, CHANNEL_EACH)
         .noting(Channel::NAME, CHANNEL_EACH),
@@ -90,7 +91,7 @@ const CHANNEL_EACH: &str = "a oneshot channel for each job";
 
 fn start_stop() -> Contest {
     let entrants = everybody::<StartStop>();
-    Contest::new("start-stop", "start a pool, one job, close", "µs", 1.0, entrants)
+    Contest::new("start-stop", "start, one job, close; to pools that join", "µs", 1.0, entrants)
         .showing(&[RustyPool::NAME, Executors::NAME, Qubit::NAME, Threadpool::NAME, Threads::NAME])
         .noting(OURS, "starts one thread, for the job")
         .noting(RustyPool::NAME, "starts one thread, for the job")
@@ -117,7 +118,7 @@ fn bulk() -> Vec<Contest> {
 
 const ONE_THREAD: &str = "loop on one thread";
 const SCOPE: &str = "rayon scope.spawn";
-const NO_RESULTS: &str = "jobs without results";
+const NO_RESULTS: &str = "no handles; each job writes its result to a place of its own";
 
 fn map<const NANOS: u32>(name: &'static str, title: &'static str, reach: f64) -> Contest {
     let entrants = vec![
@@ -125,7 +126,9 @@ fn map<const NANOS: u32>(name: &'static str, title: &'static str, reach: f64) ->
         Entrant::new("rayon par_iter", map_rayon::<NANOS>),
         Entrant::new(ONE_THREAD, map_alone::<NANOS>),
     ];
-    Contest::new(name, title, "ns/item", reach, entrants).showing(&[ONE_THREAD])
+    Contest::new(name, title, "ns/item", reach, entrants)
+        .showing(&[ONE_THREAD])
+        .noting(ONE_THREAD, "nothing handed over")
 }
 
 fn batch(
@@ -139,11 +142,13 @@ fn batch(
         Entrant::new(SCOPE, scope_rayon),
         Entrant::new(ONE_THREAD, batch_alone),
     ];
-    Contest::new(name, title, "ns/job", reach, entrants).showing(&[ONE_THREAD])
+    Contest::new(name, title, "ns/job", reach, entrants)
+        .showing(&[ONE_THREAD])
+        .noting(ONE_THREAD, "nothing handed over")
 }
 
 fn join_set() -> Contest {
-    const TOKIO: &str = "tokio JoinSet, blocking";
+    const TOKIO: &str = "tokio JoinSet";
     let mut contest = batch("join-set", "JoinSet, 100,000 jobs of 60 ns", 3.0, join_set_workcrew);
     contest.entrants.push(Entrant::new(TOKIO, join_set_tokio));
     contest.noting(SCOPE, NO_RESULTS).against(SCOPE)
@@ -159,7 +164,7 @@ fn others() -> Vec<Contest> {
     let block = pair::<BlockingWorkcrew, BlockingChannel, Flood<1>>();
     let caller_runs = pair::<CallerRunsWorkcrew, CallerRunsChannel, Flood<1>>();
     vec![
-        Contest::new("five-us", "jobs of 5 µs, to plain threads", "µs/job", 1.05, five_micros)
+        Contest::new("five-us", "jobs of 5 µs; to plain threads", "µs/job", 1.05, five_micros)
             .against(NO_POOL)
             .noting(NO_POOL, "the same work on plain threads, nothing handed over"),
         Contest::new("block", "bounded queue, Block", "ns/job", 1.0, block),
