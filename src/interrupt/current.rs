@@ -25,9 +25,9 @@ struct Frame {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// The thread runs a pool's jobs.
+    /// The thread runs a pool's jobs. A job with an interrupt of its own lends it to this frame.
     Pool,
-    /// It runs a job with an interrupt of its own.
+    /// It runs such a job where the frame below has no room for its interrupt.
     Job,
     /// The user entered an interrupt.
     User,
@@ -114,9 +114,49 @@ pub(crate) fn enter_inline(stop: &Interrupt) -> Entered {
     Entered::new(Kind::Pool, Below::Waits, Some(stop.clone()), None)
 }
 
+/// The interrupt of a running job is the current one until this is dropped.
+#[must_use]
+pub(crate) enum EnteredJob {
+    /// It is lent to the frame of this number, the pool's.
+    Lent(u64),
+    /// It has a frame of its own.
+    Framed(#[expect(dead_code, reason = "kept to be dropped")] Entered),
+}
+
 /// Makes `own` the interrupt of the job that this thread begins.
-pub(crate) fn enter_job(own: Interrupt) -> Entered {
-    Entered::new(Kind::Job, Below::Apart, None, Some(own))
+#[inline]
+pub(crate) fn enter_job(own: Interrupt) -> EnteredJob {
+    let mut own = Some(own);
+    let lent = FRAMES.try_with(|frames| {
+        let mut frames = frames.borrow_mut();
+        let place = frames.len().checked_sub(1)?;
+        let frame = &mut frames[place];
+        if frame.kind != Kind::Pool || frame.own.is_some() {
+            return None;
+        }
+        frame.own = own.take();
+        forget_from(place);
+        Some(frame.id)
+    });
+    match lent {
+        Ok(Some(id)) => EnteredJob::Lent(id),
+        Ok(None) | Err(_) => {
+            EnteredJob::Framed(Entered::new(Kind::Job, Below::Apart, None, own.take()))
+        }
+    }
+}
+
+impl Drop for EnteredJob {
+    #[inline]
+    fn drop(&mut self) {
+        let Self::Lent(id) = *self else { return };
+        let own = FRAMES.try_with(|frames| {
+            let mut frames = frames.borrow_mut();
+            // What the job has entered and not left is above it.
+            frames.iter_mut().rfind(|frame| frame.id == id)?.own.take()
+        });
+        drop(own);
+    }
 }
 
 /// Forgets the interrupt of a job that ended, so that the next one has another, and what the job
@@ -215,7 +255,7 @@ pub fn is_interrupted() -> bool {
 /// Returns whether this thread is running the job with this interrupt.
 pub(crate) fn is_running(node: &Arc<dyn Node>) -> bool {
     let is_it = |frame: &Frame| {
-        let own = frame.own.as_ref().filter(|_| frame.kind == Kind::Job);
+        let own = frame.own.as_ref().filter(|_| frame.kind != Kind::User);
         own.is_some_and(|own| std::ptr::addr_eq(Arc::as_ptr(&own.node), Arc::as_ptr(node)))
     };
     FRAMES.try_with(|frames| frames.borrow().iter().any(is_it)).unwrap_or(false)
