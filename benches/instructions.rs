@@ -51,7 +51,7 @@ fn held() -> (ThreadPoolExecutor, Sender<()>) {
 }
 
 // `execute` and the run of the job.
-#[library_benchmark(config = at_most(328))]
+#[library_benchmark(config = at_most(184))]
 #[bench::none(0)]
 #[bench::all(JOBS)]
 fn execute(jobs: u64) {
@@ -65,7 +65,7 @@ fn execute(jobs: u64) {
 }
 
 // `submit`, the run of the job, and `join` of the handle afterwards, when it need not wait.
-#[library_benchmark(config = at_most(1912))]
+#[library_benchmark(config = at_most(1885))]
 #[bench::none(0)]
 #[bench::all(JOBS)]
 fn submit(jobs: u64) {
