@@ -50,7 +50,7 @@ impl Desk {
                         None => jobs.begin_trim(),
                     }
                 }
-                now + KEPT
+                now.checked_add(KEPT).unwrap_or(now)
             }
         };
         let is_kept = outbox.jobs.has_spare() || self.inbox.has_spare();

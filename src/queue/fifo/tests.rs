@@ -6,10 +6,10 @@ use crate::sync::{Arc, Mutex};
 use crate::task::CancelOutcome;
 
 /// Jobs of these tests that fit into a block: each captures two words.
-pub(in crate::queue) const BLOCK: usize = 510;
+pub(in crate::queue) const BLOCK: usize = 255 * FIRST / 15;
 
 /// The same of the first, small one.
-const FIRST: usize = 30;
+const FIRST: usize = 15 * 16 / size_of::<usize>();
 
 /// The numbers of the jobs that were run.
 #[derive(Clone, Default)]
