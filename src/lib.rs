@@ -77,8 +77,8 @@
 //! [`Queue::Handoff`], in which a job is accepted only if a worker takes it at once. Jobs are
 //! started in the order of their submission; a worker that is started because the queue was full
 //! takes the oldest job, not the newest. Closures of up to 48 bytes (24 where pointers have 32 bits)
-//! are queued without an allocation, and one of a word takes three words of memory; [`submit`](Handle::submit) makes one for closure, state and
-//! result together.
+//! are queued without an allocation, and one of a word takes three words of memory;
+//! [`submit`](Handle::submit) makes one allocation for closure, state and result together.
 //!
 //! # Rejection
 //!

@@ -224,7 +224,7 @@ impl Pool {
             }
             Err(payload) => *ended = Some(slot.take().fail(payload)),
         }
-        if let Some(ended) = ended {
+        if let Some(ended) = ended.as_mut().filter(|ended| ended.has_unheard_panic()) {
             self.report_panics(post, ended);
         }
         interrupt::end_job();
@@ -232,6 +232,7 @@ impl Pool {
     }
 
     /// Reports the panics of a job that nobody else will hear of.
+    #[cold]
     fn report_panics(&self, post: &Post, ended: &mut Ended) {
         if let Some(payload) = ended.unclaimed.take() {
             self.hooks.panicked_from(&self.name, "a job", post.origin().as_ref(), payload);

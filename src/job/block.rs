@@ -73,6 +73,12 @@ impl Block {
         self.memory.len()
     }
 
+    /// Returns whether nothing can be put at the end.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.tail >= self.end
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.head == self.tail
     }
@@ -109,13 +115,11 @@ impl Block {
         unsafe { self.memory.as_mut_ptr().cast::<Word>().add(place) }
     }
 
-    /// Moves the job out of the slot to the end of the block; false if there is no room.
+    /// Moves the job out of the slot to the end of the block, which is not full.
     #[expect(clippy::inline_always, reason = "measured: it is the whole of most submissions")]
     #[inline(always)]
-    pub(crate) fn push(&mut self, slot: &mut Slot) -> bool {
-        if self.tail >= self.end {
-            return false;
-        }
+    pub(crate) fn push(&mut self, slot: &mut Slot) {
+        assert!(!self.is_full(), "a job is put where there is room");
         let job = slot.leave();
         // SAFETY:
         // - a whole line may be written there, as the record begins before `end`, and it is not part
@@ -126,19 +130,14 @@ impl Block {
             self.at_mut(self.tail).cast::<Job>().copy_from_nonoverlapping(job, 1);
             self.tail += (*job).ops.words;
         }
-        true
     }
 
-    /// Notes at the end of the block since when the jobs behind have been waiting; false if there is
-    /// no room.
-    pub(crate) fn push_since(&mut self, since: Stamp) -> bool {
-        if self.tail >= self.end {
-            return false;
-        }
+    /// Notes at the end of the block, which is not full, since when the jobs behind have been waiting.
+    pub(crate) fn push_since(&mut self, since: Stamp) {
+        assert!(!self.is_full(), "a stamp is put where there is room");
         // SAFETY: as in `push`; a mark is no longer than a line.
         unsafe { self.at_mut(self.tail).cast::<Mark>().write(Mark::of(since)) }
         self.tail += MARK;
-        true
     }
 
     /// Moves the first job into the empty slot, or takes the first stamp out.

@@ -52,6 +52,11 @@ impl Ended {
         left.map_or(Outcome::Completed, |ended| ended.outcome)
     }
 
+    /// Returns whether there is a panic that nobody else will hear of.
+    pub(crate) fn has_unheard_panic(&self) -> bool {
+        self.unclaimed.is_some() || self.stray.is_some()
+    }
+
     /// Notes one more panic that nobody else will hear of.
     pub(crate) fn note_other(&mut self, panic: Option<Payload>) {
         if panic.is_none() {

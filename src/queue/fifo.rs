@@ -49,28 +49,22 @@ impl Fifo {
     #[expect(clippy::inline_always, reason = "measured: it is the whole of most submissions")]
     #[inline(always)]
     pub(crate) fn push(&mut self, slot: &mut Slot) {
-        if !self.back.push(slot) {
-            self.push_to_new(slot);
+        if self.back.is_full() {
+            self.begin_block();
         }
-    }
-
-    #[cold]
-    fn push_to_new(&mut self, slot: &mut Slot) {
-        self.begin_block();
-        let is_pushed = self.back.push(slot);
-        assert!(is_pushed, "a new block has room");
+        self.back.push(slot);
     }
 
     /// The jobs that are pushed from now on have been waiting since then.
     #[cold]
     pub(crate) fn push_since(&mut self, since: Stamp) {
-        if !self.back.push_since(since) {
+        if self.back.is_full() {
             self.begin_block();
-            let is_pushed = self.back.push_since(since);
-            assert!(is_pushed, "a new block has room");
         }
+        self.back.push_since(since);
     }
 
+    #[cold]
     fn begin_block(&mut self) {
         let lines = if self.back.lines() == 0 { SMALL } else { LARGE };
         let new = self.new_block(lines);
