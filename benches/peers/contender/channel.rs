@@ -5,8 +5,8 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 
-use super::answer::{Answer, answered, receive};
-use super::{Contender, ROOM};
+use super::answer::submit_by_answer;
+use super::{Contender, ROOM, round_trip_by_channel};
 
 pub(crate) type BoxedJob = Box<dyn FnOnce() + Send>;
 
@@ -96,7 +96,6 @@ impl<W: Way> Contender for ChannelAnd<W> {
     const NOTE: &'static str = "no pool: no handles, no counts, a panic ends its thread";
 
     type Handle = Sender<BoxedJob>;
-    type Ticket<T: Send + 'static> = Answer<T>;
 
     fn start(workers: usize) -> Self {
         let (sender, jobs) = W::channel();
@@ -111,18 +110,14 @@ impl<W: Way> Contender for ChannelAnd<W> {
         W::put(handle, Box::new(job));
     }
 
-    fn submit<T, F>(handle: &Self::Handle, job: F) -> Answer<T>
+    submit_by_answer!();
+
+    fn round_trip<T, F>(handle: &Self::Handle, job: F) -> T
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let (job, answer) = answered(job);
-        Self::execute(handle, job);
-        answer
-    }
-
-    fn join<T: Send + 'static>(_handle: &Self::Handle, ticket: Answer<T>) -> T {
-        receive(ticket)
+        round_trip_by_channel::<Self, _, _>(handle, job)
     }
 
     fn stop(self) {
@@ -163,14 +158,6 @@ impl Contender for Threads {
 
     fn join<T: Send + 'static>(_handle: &(), ticket: JoinHandle<T>) -> T {
         ticket.join().expect("the job does not panic")
-    }
-
-    fn round_trip<T, F>(handle: &(), job: F) -> T
-    where
-        T: Send + 'static,
-        F: FnOnce() -> T + Send + 'static,
-    {
-        Self::join(handle, Self::submit(handle, job))
     }
 
     fn stop(self) {}

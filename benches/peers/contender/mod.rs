@@ -23,7 +23,7 @@ const ROOM: usize = 256;
 pub(crate) trait Contender: Sized + 'static {
     const NAME: &'static str;
 
-    /// What it does less than this crate's pool, where that is part of the price.
+    /// Names the things that it does less than this crate's pool, where they are part of the price.
     const NOTE: &'static str;
 
     /// Of how many jobs it gets one: more than 1 for what would take too long. Figures are per job.
@@ -32,7 +32,7 @@ pub(crate) trait Contender: Sized + 'static {
     /// Whether its workers outlive a job.
     const KEEPS_WORKERS: bool = true;
 
-    /// What submitters hold.
+    /// Submitters hold this.
     type Handle: Clone + Send + 'static;
 
     fn start(workers: usize) -> Self;
@@ -41,8 +41,8 @@ pub(crate) trait Contender: Sized + 'static {
 
     fn execute<F: FnOnce() + Send + 'static>(handle: &Self::Handle, job: F);
 
-    /// What a submitter holds until it has the result: the pool's own handle, or, if it has none, a
-    /// channel, as its users do.
+    /// A submitter holds this until it has the result: the pool's own handle, or, if the pool has none,
+    /// a channel, as its users do.
     type Ticket<T: Send + 'static>;
 
     fn submit<T, F>(handle: &Self::Handle, job: F) -> Self::Ticket<T>
@@ -52,16 +52,13 @@ pub(crate) trait Contender: Sized + 'static {
 
     fn join<T: Send + 'static>(handle: &Self::Handle, ticket: Self::Ticket<T>) -> T;
 
-    /// Submits a job and waits for its result, by the shortest way that the pool has. A pool without
-    /// handles gets a crossbeam channel, as its `recv` looks for a while before it sleeps.
+    /// Submits a job and waits for its result, by the shortest way that the pool has.
     fn round_trip<T, F>(handle: &Self::Handle, job: F) -> T
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let (sender, receiver) = bounded(1);
-        Self::execute(handle, move || sender.send(job()).expect("the submitter waits"));
-        receiver.recv().expect("the job sends its result")
+        Self::join(handle, Self::submit(handle, job))
     }
 
     /// Waits for the results of all these jobs, in their order.
@@ -80,6 +77,18 @@ pub(crate) trait Contender: Sized + 'static {
     fn at_home<R>(f: impl FnOnce(&Self::Handle) -> R) -> R {
         crate::home::with(f)
     }
+}
+
+/// The round trip of a pool without handles: by a crossbeam channel, as its `recv` looks for a while
+/// before it sleeps.
+fn round_trip_by_channel<C: Contender, T, F>(handle: &C::Handle, job: F) -> T
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let (sender, receiver) = bounded(1);
+    C::execute(handle, move || sender.send(job()).expect("the submitter waits"));
+    receiver.recv().expect("the job sends its result")
 }
 
 /// Has each worker run `f` once. Afterwards all worker threads exist and are about to be idle.

@@ -11,8 +11,8 @@ use qubit_executor::service::ExecutorService;
 use qubit_thread_pool::FixedThreadPool;
 use tokio::runtime::{self, Runtime};
 
-use super::Contender;
-use super::answer::{Answer, answered, receive};
+use super::answer::submit_by_answer;
+use super::{Contender, round_trip_by_channel};
 
 /// Longer than any measurement, so that no worker leaves.
 const LONG: Duration = Duration::from_secs(3600);
@@ -27,7 +27,6 @@ impl Contender for Rayon {
     const NOTE: &'static str = "no handles, no counts; a worker takes its newest job first";
 
     type Handle = Arc<rayon::ThreadPool>;
-    type Ticket<T: Send + 'static> = Answer<T>;
 
     fn start(workers: usize) -> Self {
         // Started as rayon does by default, but keeping what is needed to join them.
@@ -49,19 +48,7 @@ impl Contender for Rayon {
         handle.spawn(job);
     }
 
-    fn submit<T, F>(handle: &Self::Handle, job: F) -> Answer<T>
-    where
-        T: Send + 'static,
-        F: FnOnce() -> T + Send + 'static,
-    {
-        let (job, answer) = answered(job);
-        Self::execute(handle, job);
-        answer
-    }
-
-    fn join<T: Send + 'static>(_handle: &Self::Handle, ticket: Answer<T>) -> T {
-        receive(ticket)
-    }
+    submit_by_answer!();
 
     fn round_trip<T, F>(handle: &Self::Handle, job: F) -> T
     where
@@ -110,14 +97,6 @@ impl Contender for RustyPool {
         ticket.await_complete()
     }
 
-    fn round_trip<T, F>(handle: &Self::Handle, job: F) -> T
-    where
-        T: Send + 'static,
-        F: FnOnce() -> T + Send + 'static,
-    {
-        Self::join(handle, Self::submit(handle, job))
-    }
-
     fn stop(self) {
         self.0.shutdown_join();
     }
@@ -130,7 +109,6 @@ impl Contender for Threadpool {
     const NOTE: &'static str = "no handles, joins no thread";
 
     type Handle = threadpool::ThreadPool;
-    type Ticket<T: Send + 'static> = Answer<T>;
 
     fn start(workers: usize) -> Self {
         Self(threadpool::ThreadPool::new(workers))
@@ -144,18 +122,14 @@ impl Contender for Threadpool {
         handle.execute(job);
     }
 
-    fn submit<T, F>(handle: &Self::Handle, job: F) -> Answer<T>
+    submit_by_answer!();
+
+    fn round_trip<T, F>(handle: &Self::Handle, job: F) -> T
     where
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let (job, answer) = answered(job);
-        Self::execute(handle, job);
-        answer
-    }
-
-    fn join<T: Send + 'static>(_handle: &Self::Handle, ticket: Answer<T>) -> T {
-        receive(ticket)
+        round_trip_by_channel::<Self, _, _>(handle, job)
     }
 
     fn stop(self) {
@@ -196,6 +170,14 @@ impl Contender for Executors {
 
     fn join<T: Send + 'static>(_handle: &Self::Handle, ticket: Self::Ticket<T>) -> T {
         block_on(ticket)
+    }
+
+    fn round_trip<T, F>(handle: &Self::Handle, job: F) -> T
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        round_trip_by_channel::<Self, _, _>(handle, job)
     }
 
     fn stop(self) {
@@ -244,14 +226,6 @@ impl Contender for Qubit {
     fn join<T: Send + 'static>(_handle: &Self::Handle, ticket: Self::Ticket<T>) -> T {
         let Ok(value) = ticket.get() else { panic!("the job does not fail") };
         value
-    }
-
-    fn round_trip<T, F>(handle: &Self::Handle, job: F) -> T
-    where
-        T: Send + 'static,
-        F: FnOnce() -> T + Send + 'static,
-    {
-        Self::join(handle, Self::submit(handle, job))
     }
 
     fn stop(self) {
@@ -307,14 +281,6 @@ impl Contender for Tokio {
                 take(ticket.await.expect("the job does not panic"));
             }
         });
-    }
-
-    fn round_trip<T, F>(handle: &Self::Handle, job: F) -> T
-    where
-        T: Send + 'static,
-        F: FnOnce() -> T + Send + 'static,
-    {
-        Self::join(handle, Self::submit(handle, job))
     }
 
     fn stop(self) {

@@ -81,14 +81,6 @@ impl<K: Kind> Contender for Crew<K> {
         ticket.join().expect("the job does not panic")
     }
 
-    fn round_trip<T, F>(handle: &Handle, job: F) -> T
-    where
-        T: Send + 'static,
-        F: FnOnce() -> T + Send + 'static,
-    {
-        Self::join(handle, Self::submit(handle, job))
-    }
-
     fn stop(self) {
         self.pool.close();
     }

@@ -19,7 +19,7 @@ pub(crate) fn all() -> Vec<Contest> {
     all
 }
 
-/// What it takes to hand over a job.
+/// Empty jobs, which show the cost of handing over a job.
 fn empty_jobs() -> Vec<Contest> {
     const UNIT: &str = "ns/job";
     let mut many = everybody::<Flood<16>>();
@@ -58,7 +58,7 @@ fn empty_jobs() -> Vec<Contest> {
 /// This crate's own figure for one producer, beside that for many.
 const ALONE: &str = "workcrew, 1 producer";
 
-/// What a submitter waits for.
+/// Jobs whose submitter waits for something: a result, the start, the end of the pool.
 fn one_at_a_time() -> Vec<Contest> {
     let taken = Contest::new(
         "round-trip-taken",
@@ -154,7 +154,7 @@ fn join_set() -> Contest {
     contest.noting(SCOPE, NO_RESULTS).against(SCOPE)
 }
 
-/// What is compared with something special.
+/// Contests against something special in place of the other pools.
 fn others() -> Vec<Contest> {
     const NO_POOL: &str = "no pool";
     let mut five_micros = everybody::<FiveMicros>();

@@ -1,4 +1,4 @@
-//! What a contest is: a workload, those who take part in it, and what is to be reached.
+//! Owns what makes a contest: a workload, those who take part in it, and the ratio to be reached.
 
 mod list; // all contests, in the order of the report
 
@@ -41,7 +41,7 @@ pub(crate) enum Company {
 pub(crate) struct Entrant {
     pub(crate) name: &'static str,
     pub(crate) part: Part,
-    /// What it does less, or other than the rest.
+    /// Says what it does less than the rest, or otherwise.
     pub(crate) note: String,
     pub(crate) run: fn(&Setup) -> f64,
 }
@@ -61,7 +61,7 @@ impl Entrant {
 pub(crate) struct Contest {
     /// Its short name, for `--only`.
     pub(crate) name: &'static str,
-    /// What readers of a table or picture see.
+    /// Its name in tables and in the picture.
     pub(crate) title: &'static str,
     pub(crate) unit: &'static str,
     /// The most that this crate's figure may be, as a multiple of the best peer's of the same turn.

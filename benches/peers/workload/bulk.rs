@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use super::work::Work;
-use super::{Setup, per_job};
-use crate::contender::{Contender, visit};
+use super::{Setup, on_workers, per_job};
+use crate::contender::Contender;
 
 /// Pieces of a turn.
 pub(super) const PIECES: u32 = 100_000;
@@ -18,16 +18,13 @@ pub(super) fn on_pool<C: Contender, R>(
     run: impl FnOnce(&C::Handle) -> R,
     sum: impl FnOnce(R) -> u64,
 ) -> f64 {
-    let pool = C::start(setup.workers);
-    visit(&pool, setup.workers, || {});
-    let handle = pool.handle();
-    let begun = Instant::now();
-    let results = run(&handle);
-    let time = begun.elapsed();
+    let (results, time) = on_workers::<C, _>(setup.workers, |handle| {
+        let begun = Instant::now();
+        let results = run(handle);
+        (results, begun.elapsed())
+    });
     let pieces = setup.pieces(PIECES);
     assert_eq!(sum(results), add(results_of(work, pieces)), "each piece is worked on once");
-    drop(handle);
-    pool.stop();
     per_job(time, pieces.into())
 }
 

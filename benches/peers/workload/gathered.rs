@@ -3,8 +3,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use super::{Setup, Workload, per_job};
-use crate::contender::{Contender, visit};
+use super::{Setup, Workload, on_workers, per_job};
+use crate::contender::Contender;
 
 /// Jobs of a turn.
 const JOBS: u64 = 100_000;
@@ -16,21 +16,19 @@ pub(crate) struct Gathered;
 impl Workload for Gathered {
     fn run<C: Contender>(setup: &Setup) -> f64 {
         let jobs = setup.jobs_for::<C>(JOBS);
-        let pool = C::start(setup.workers);
-        visit(&pool, setup.workers, || {});
-        let handle = pool.handle();
-        let begun = Instant::now();
-        let tickets: Vec<_> =
-            (0..jobs).map(|number| C::submit(&handle, move || black_box(number))).collect();
-        let mut next = 0;
-        C::join_all(&handle, tickets, |number| {
-            assert_eq!(number, next, "each handle gives the result of its own job");
-            next += 1;
+        let time = on_workers::<C, _>(setup.workers, |handle| {
+            let begun = Instant::now();
+            let submit = |number| C::submit(handle, move || black_box(number));
+            let tickets: Vec<_> = (0..jobs).map(submit).collect();
+            let mut next = 0;
+            C::join_all(handle, tickets, |number| {
+                assert_eq!(number, next, "each handle gives the result of its own job");
+                next += 1;
+            });
+            let time = begun.elapsed();
+            assert_eq!(next, jobs, "each job is joined");
+            time
         });
-        let time = begun.elapsed();
-        assert_eq!(next, jobs, "each job is joined");
-        drop(handle);
-        pool.stop();
         per_job(time, jobs)
     }
 }

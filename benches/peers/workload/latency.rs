@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
 
-use super::{Setup, Workload, nanos, per_job};
-use crate::contender::{Contender, visit};
+use super::{Setup, Workload, nanos, on_workers, per_job};
+use crate::contender::Contender;
 use crate::count::{self, Tally};
 use crate::turns::median;
 
@@ -27,21 +27,18 @@ pub(crate) struct RoundTrip;
 impl Workload for RoundTrip {
     fn run<C: Contender>(setup: &Setup) -> f64 {
         let trips = setup.jobs(TRIPS);
-        let pool = C::start(setup.workers);
-        visit(&pool, setup.workers, || {});
-        let handle = pool.handle();
-        let tally = Tally::begin();
-        let begun = Instant::now();
-        for number in 0..trips {
-            let answer = C::round_trip(&handle, move || {
-                count::note();
-                number + 1
-            });
-            assert_eq!(answer, number + 1);
-        }
-        let time = begun.elapsed();
-        drop(handle);
-        pool.stop();
+        let (tally, time) = on_workers::<C, _>(setup.workers, |handle| {
+            let tally = Tally::begin();
+            let begun = Instant::now();
+            for number in 0..trips {
+                let answer = C::round_trip(handle, move || {
+                    count::note();
+                    number + 1
+                });
+                assert_eq!(answer, number + 1);
+            }
+            (tally, begun.elapsed())
+        });
         tally.check(trips);
         per_job(time, trips)
     }
@@ -53,27 +50,23 @@ pub(crate) struct WakeUp;
 
 impl Workload for WakeUp {
     fn run<C: Contender>(setup: &Setup) -> f64 {
-        let pool = C::start(setup.workers);
-        visit(&pool, setup.workers, || {});
-        let handle = pool.handle();
-        let (sender, receiver) = bounded(1);
-        let tally = Tally::begin();
         let wake_ups = setup.jobs(WAKE_UPS);
-        let waits: Vec<_> = (0..wake_ups)
-            .map(|_| {
+        let (tally, waits) = on_workers::<C, _>(setup.workers, |handle| {
+            let (sender, receiver) = bounded(1);
+            let tally = Tally::begin();
+            let waits = (0..wake_ups).map(|_| {
                 pass(ASLEEP);
                 let sender = sender.clone();
                 let submitted = Instant::now();
-                C::execute(&handle, move || {
+                C::execute(handle, move || {
                     let begun = Instant::now();
                     count::note();
                     sender.send(begun).expect("the submitter waits");
                 });
                 nanos(receiver.recv().expect("the job answers") - submitted)
-            })
-            .collect();
-        drop(handle);
-        pool.stop();
+            });
+            (tally, waits.collect())
+        });
         tally.check(wake_ups);
         median(waits)
     }

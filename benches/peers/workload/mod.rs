@@ -28,7 +28,7 @@ pub(crate) use self::work::Pace;
 use std::time::Duration;
 
 use self::work::Work;
-use crate::contender::Contender;
+use crate::contender::{Contender, visit};
 
 /// A workload that any pool can be given.
 pub(crate) trait Workload {
@@ -75,6 +75,17 @@ impl Setup {
     fn work(&self, nanos: u32) -> Work {
         self.pace.work(nanos)
     }
+}
+
+/// Calls `f` with the handle to a pool whose workers exist, and ends the pool.
+fn on_workers<C: Contender, R>(workers: usize, f: impl FnOnce(&C::Handle) -> R) -> R {
+    let pool = C::start(workers);
+    visit(&pool, workers, || {});
+    let handle = pool.handle();
+    let result = f(&handle);
+    drop(handle);
+    pool.stop();
+    result
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]

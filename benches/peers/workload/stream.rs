@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::thread;
 use std::time::Instant;
 
-use super::{Setup, Workload, per_job};
-use crate::contender::{Contender, visit};
+use super::{Setup, Workload, on_workers, per_job};
+use crate::contender::Contender;
 use crate::count::{self, Tally};
 
 /// Jobs of a turn.
@@ -20,28 +20,25 @@ pub(crate) struct Stream;
 impl Workload for Stream {
     fn run<C: Contender>(setup: &Setup) -> f64 {
         let jobs = setup.jobs_for::<C>(JOBS);
-        let pool = C::start(setup.workers);
-        visit(&pool, setup.workers, || {});
-        let handle = pool.handle();
-        let tally = Tally::begin();
-        let begun = Instant::now();
-        // The workers' counters are read only when there seems to be no room.
-        let mut run = 0;
-        for number in 0..jobs {
-            while number - run >= IN_FLIGHT {
-                run = tally.run();
-                if number - run >= IN_FLIGHT {
-                    thread::yield_now();
+        let (tally, time) = on_workers::<C, _>(setup.workers, |handle| {
+            let tally = Tally::begin();
+            let begun = Instant::now();
+            // The workers' counters are read only when there seems to be no room.
+            let mut run = 0;
+            for number in 0..jobs {
+                while number - run >= IN_FLIGHT {
+                    run = tally.run();
+                    if number - run >= IN_FLIGHT {
+                        thread::yield_now();
+                    }
                 }
+                C::execute(handle, move || {
+                    black_box(number);
+                    count::note();
+                });
             }
-            C::execute(&handle, move || {
-                black_box(number);
-                count::note();
-            });
-        }
-        let time = tally.wait(jobs) - begun;
-        drop(handle);
-        pool.stop();
+            (tally, tally.wait(jobs) - begun)
+        });
         tally.check(jobs);
         per_job(time, jobs)
     }
