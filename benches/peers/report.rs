@@ -9,7 +9,7 @@ use crate::beside::Older;
 use crate::contest::Part;
 use crate::turns::{self, Outcome};
 
-/// What was to be reached.
+/// The table of what was to be reached.
 pub(crate) fn targets(outcomes: &[Outcome<'_>]) -> Table {
     let mut table = table(&[
         "workload",

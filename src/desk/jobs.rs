@@ -1,4 +1,4 @@
-//! How jobs leave the queue: to be run, taken back, or because their handles have cancelled them.
+//! Owns the ways of a job out of the queue: it is run, taken back, or was cancelled by its handle.
 
 use super::Desk;
 use crate::job::{Job, Slot};

@@ -1,5 +1,5 @@
-//! When the memory of a burst goes back: once the pool has had no use for it for a while. An idle
-//! worker sees to it, which wakes once for that.
+//! Owns the moment at which the memory of a burst goes back: the pool has had no use for it for a
+//! while then. An idle worker sees to it, which wakes once for that.
 
 use std::time::Duration;
 

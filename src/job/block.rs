@@ -46,7 +46,7 @@ const MARK: usize = size_of::<Mark>() / size_of::<Word>();
 
 const _: () = assert!(size_of::<Mark>() % size_of::<Word>() == 0);
 
-/// What came out of a block.
+/// A record that came out of a block, or that there was none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Record {
     /// A job, which is in the slot now.

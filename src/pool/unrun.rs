@@ -1,4 +1,4 @@
-//! What becomes of jobs that nobody runs.
+//! Owns the drop of jobs that nobody runs: their panics are reported, and the log names the jobs.
 
 use std::fmt;
 

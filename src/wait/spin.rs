@@ -25,7 +25,7 @@ const QUICK: Duration = Duration::from_micros(15);
 /// How long a thread goes on to sleep at once.
 const WHILE: Duration = Duration::from_millis(50);
 
-/// What this thread has learnt of its last waits.
+/// The lesson of a thread's last waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Luck {
     /// It has looked in vain so many times in a row.
